@@ -1,0 +1,21 @@
+//! Namespaces, services and instances: plain data, no input or output.
+//!
+//! The words and the limits are Cloud Map's (API model `servicediscovery/2017-03-14`). A value of these
+//! types has been validated by the channel that made it ([`validate`] holds the rules); the registry owns
+//! the only mutable copy.
+
+#![forbid(unsafe_code)]
+
+mod attributes;
+mod instance;
+mod namespace;
+mod service;
+pub mod validate;
+
+pub use attributes::Attributes;
+pub use instance::{HealthStatus, Instance};
+pub use namespace::{Namespace, NamespaceType, State};
+pub use service::{DnsRecord, HealthCheck, RecordType, RoutingPolicy, Service};
+
+/// Monotonic number of a registry state; the first published state has revision 1.
+pub type Revision = u64;

@@ -1,0 +1,1 @@
+//! The rules of Cloud Map for names, record combinations and attributes.
