@@ -289,6 +289,9 @@ mod tests {
         texts.collect::<Vec<_>>().join("\n")
     }
 
+    /// Attributes of an instance.
+    type Pairs = &'static [(&'static str, &'static str)];
+
     const V4: (&str, &str) = ("AWS_INSTANCE_IPV4", "10.0.0.1");
     const V6: (&str, &str) = ("AWS_INSTANCE_IPV6", "2001:db8::1");
     const PORT: (&str, &str) = ("AWS_INSTANCE_PORT", "8080");
@@ -297,7 +300,7 @@ mod tests {
     #[test]
     fn records_need_their_attributes() {
         use RecordType::{A, Aaaa, Cname, Srv};
-        let good: [(&[(&str, &str)], &[RecordType]); 12] = [
+        let good: [(Pairs, &[RecordType]); 12] = [
             (&[], &[]),
             (&[V4], &[A]),
             (&[V4, V6, PORT, CNAME], &[A]),
@@ -314,7 +317,7 @@ mod tests {
         for (pairs, types) in good {
             assert_eq!(faults(pairs, types), "", "{pairs:?} {types:?}");
         }
-        let bad: [(&[(&str, &str)], &[RecordType], &str); 9] = [
+        let bad: [(Pairs, &[RecordType], &str); 9] = [
             (&[], &[A], "AWS_INSTANCE_IPV4 is missing"),
             (&[V6], &[A], "AWS_INSTANCE_IPV4 is missing"),
             (&[V4], &[Aaaa], "AWS_INSTANCE_IPV6 is missing"),
