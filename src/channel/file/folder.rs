@@ -83,14 +83,17 @@ struct Cached {
 }
 
 impl Cached {
+    /// The number of a file that was not read. It is tried again at every load.
+    const UNREADABLE: u64 = 0;
+
     /// A file that is there and does not let itself be read.
     fn unreadable(path: &Arc<Path>, print: &Fingerprint, error: &io::Error) -> Self {
         let fault = Fault::new(path, Position::WHOLE, format!("the file cannot be read: {error}"));
         Self {
             print: *print,
-            settled: false,
+            settled: print.settled(SystemTime::now()),
             content: (u64::MAX, 0),
-            number: 0,
+            number: Self::UNREADABLE,
             fragment: Fragment::unreadable(path),
             faults: vec![fault],
         }
@@ -110,6 +113,11 @@ impl Loader {
     /// The files and folders, as given.
     pub fn paths(&self) -> &[PathBuf] {
         &self.paths
+    }
+
+    /// Whether no file had changed just before it was read last.
+    pub(super) fn settled(&self) -> bool {
+        self.cache.values().all(|cached| cached.settled)
     }
 
     /// Loads everything. With a fault anywhere nothing is loaded, and all faults are returned.

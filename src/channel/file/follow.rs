@@ -101,7 +101,7 @@ impl Follower {
                 return;
             };
             loader = back;
-            if !watcher.undisturbed() {
+            if !watcher.undisturbed(loader.settled()) {
                 continue;
             }
             let watching = watcher.works();

@@ -12,12 +12,15 @@
 //!   (`CLOSE_WRITE`). The mark moves along when the file is renamed. A file that nobody touches for
 //!   [`STALLED`] loses its mark, because truncate(2) writes without ever closing; and
 //! * nothing happened for [`QUIET`], so that an editor's steps (move away, write anew, set the mode) and a
-//!   deployment's files are taken together. When the first change has waited for [`PATIENCE`], [`BREATH`] is
-//!   enough, so that a file that changes all the time cannot put off the others.
+//!   deployment's files are taken together. When whole files are renamed into place all the time, [`BREATH`] is
+//!   enough once the first has waited for [`PATIENCE`]. A file that is written in place again and again is
+//!   complete only in its pauses.
 //!
 //! After the load the event queue is drained, which holds everything that happened up to then. If a name that
 //! matters was touched meanwhile, the load may have seen half of a change: it is *disturbed*, its result is thrown
-//! away, and a load is due again. A reload asked for from outside (SIGHUP) is a due load without an event.
+//! away, and a load is due again. The same if a file was changed just before it was read without an event that
+//! says so: the kernel shows new content a moment before it queues the event, and the writer may be interrupted in
+//! between. A reload asked for from outside (SIGHUP) is a due load without an event.
 //!
 //! inotify is read directly and not through a library's thread, because only then is "the queue holds nothing
 //! more" known after a load.
@@ -42,7 +45,7 @@ use super::places::Places;
 /// Quiet time after the last event. The steps of an editor follow each other within a few milliseconds; together
 /// with the load this stays well inside the 200 ms in which a change must show.
 const QUIET: Duration = Duration::from_millis(40);
-/// The first complete change waits no longer than this for quiet.
+/// A change by whole files waits no longer than this for quiet.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Quiet time after that: more than an editor needs between moving a file away and creating the new one.
 const BREATH: Duration = Duration::from_millis(1);
@@ -50,6 +53,9 @@ const BREATH: Duration = Duration::from_millis(1);
 const STALLED: Duration = Duration::from_secs(60);
 /// Changes that came by whole files are loaded after this even if others come during every load.
 const OVERDUE: Duration = Duration::from_secs(2);
+/// Loads in a row that are thrown away for files that seem to have changed just now. More would wait for ever where
+/// the clock of a file server is ahead of ours.
+const FRESH_MAX: u32 = 3;
 /// Files being written that are remembered though they do not matter (yet): they may be renamed to one that does.
 const STRANGERS_MAX: usize = 4096;
 
@@ -94,6 +100,10 @@ pub(super) struct Watcher {
     touched: bool,
     /// Whether a file was written in place or went away since then.
     torn: bool,
+    /// The same since the last load that held.
+    torn_before: bool,
+    /// Loads in a row thrown away because a file had just changed.
+    fresh: u32,
     /// Whether a failure was logged.
     warned: bool,
 }
@@ -128,6 +138,8 @@ impl Watcher {
             since: None,
             touched: false,
             torn: false,
+            torn_before: false,
+            fresh: 0,
             warned: false,
         };
         match queue {
@@ -168,14 +180,23 @@ impl Watcher {
         self.watch();
     }
 
-    /// Ends a load, and tells whether its result holds. If not, a load is due.
-    pub(super) fn undisturbed(&mut self) -> bool {
+    /// Ends a load, and tells whether its result holds. If not, a load is due. `settled` says that no file had changed
+    /// just before it was read.
+    pub(super) fn undisturbed(&mut self, settled: bool) -> bool {
         self.drain();
         let now = Instant::now();
-        let overdue = self.since.is_some_and(|since| now.duration_since(since) > OVERDUE);
+        // Files renamed into place may be as new as they like.
+        if !self.touched && !settled && (self.torn_before || self.last.is_none_or(|last| now - last >= QUIET)) {
+            self.fresh += 1;
+            if self.fresh <= FRESH_MAX {
+                (self.wanted, self.last) = (true, Some(now));
+                return false;
+            }
+        }
+        let overdue = self.since.is_some_and(|since| now - since > OVERDUE);
         let holds = !self.touched || (overdue && !self.torn && self.blocked().is_none());
         if holds {
-            self.since = None;
+            (self.since, self.torn_before, self.fresh) = (None, false, 0);
         }
         holds
     }
@@ -196,11 +217,8 @@ impl Watcher {
             return Some(now);
         }
         let since = *self.since.get_or_insert(now);
-        let quiet = if now.duration_since(since) >= PATIENCE {
-            BREATH
-        } else {
-            QUIET
-        };
+        let impatient = now - since >= PATIENCE && !self.torn_before;
+        let quiet = if impatient { BREATH } else { QUIET };
         Some(self.last.map_or(now, |last| last + quiet))
     }
 
@@ -350,6 +368,7 @@ impl Watcher {
     fn touch(&mut self, now: Instant, torn: bool) {
         (self.wanted, self.touched, self.last) = (true, true, Some(now));
         self.torn |= torn;
+        self.torn_before |= torn;
     }
 }
 

@@ -286,29 +286,29 @@ async fn files_beside_the_declared_one_do_not_matter() {
     assert_eq!(scene.status.borrow().failed_loads, 0);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_rewritten_all_the_time_is_never_seen_half() {
-    let mut scene = Scene::new(one_file).await;
-    let path = scene.path("a.yaml");
+/// Writes twenty namespaces in as many steps.
+fn write_in_steps(path: &Path, round: u32) {
+    let mut file = File::create(path).unwrap();
+    for part in 0..20 {
+        let head = if part == 0 { "version: 1\nnamespaces:\n" } else { "" };
+        writeln!(file, "{head}- name: n{round}-{part:02}").unwrap();
+    }
+}
+
+/// Lets `write` write round after round on a thread of its own, and asserts that only whole rounds are loaded, some of
+/// them while it goes on, and the last in the end.
+async fn only_whole_rounds(scene: &mut Scene, write: impl Fn(u32) + Send + 'static) {
     let enough = Arc::new(AtomicBool::new(false));
     let stop = Arc::clone(&enough);
-    let writer = std::thread::spawn(move || {
-        for round in 0u32.. {
-            let mut file = File::create(&path).unwrap();
-            for part in 0..20 {
-                let head = if part == 0 { "version: 1\nnamespaces:\n" } else { "" };
-                writeln!(file, "{head}- name: n{round}-{part:02}").unwrap();
-            }
-            drop(file);
-            if stop.load(Ordering::Relaxed) {
-                return round;
-            }
-            std::thread::sleep(Duration::from_millis(5));
+    let writing = std::thread::spawn(move || {
+        let mut round = 0;
+        while !stop.load(Ordering::Relaxed) {
+            round += 1;
+            write(round);
         }
-        0
+        format!("n{round}")
     });
-    // Something is loaded while the writer goes on, and in the end what it wrote last.
-    let (mut seen, mut writer, mut last) = (0, Some(writer), None);
+    let (mut seen, mut writing, mut last) = (0, Some(writing), None);
     loop {
         let names = scene.next().await;
         let names: Vec<_> = names.split(' ').collect();
@@ -318,14 +318,38 @@ async fn a_file_rewritten_all_the_time_is_never_seen_half() {
         assert!(whole, "{names:?}");
         seen += 1;
         if seen >= 5
-            && let Some(writer) = writer.take()
+            && let Some(writing) = writing.take()
         {
             enough.store(true, Ordering::Relaxed);
-            last = Some(format!("n{}", writer.join().unwrap()));
+            last = Some(writing.join().unwrap());
         }
         if last.as_deref() == Some(round) {
             break;
         }
     }
     assert_eq!(scene.status.borrow().failed_loads, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_rewritten_all_the_time_is_never_seen_half() {
+    let mut scene = Scene::new(one_file).await;
+    let path = scene.path("a.yaml");
+    only_whole_rounds(&mut scene, move |round| {
+        write_in_steps(&path, round);
+        let pause = if round % 10 == 0 { 100 } else { 3 };
+        std::thread::sleep(Duration::from_millis(pause));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_replaced_all_the_time_does_not_wait_for_quiet() {
+    let mut scene = Scene::new(one_file).await;
+    let (new, path) = (scene.path("new"), scene.path("a.yaml"));
+    only_whole_rounds(&mut scene, move |round| {
+        write_in_steps(&new, round);
+        fs::rename(&new, &path).unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+    })
+    .await;
 }
