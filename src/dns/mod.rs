@@ -132,6 +132,9 @@ fn answer_other(
     suffix: &mut NameKey,
     response: &mut Response<'_>,
 ) -> Outcome {
+    if let Some(outcome) = meta_type(qtype) {
+        return outcome;
+    }
     // RFC 1034 §4.3.2 step 3a: a CNAME answers for every type.
     if let Some(alias) = node.set(rtype::CNAME)
         && qtype != rtype::CNAME

@@ -8,8 +8,8 @@ use fastrand::Rng;
 
 /// Most items one response can show: 64 KiB hold no more address records.
 pub(super) const MOST: usize = 4096;
-/// Up to this many candidates a permutation fits into the sixteen nibbles of one word.
-const NIBBLES: usize = 16;
+/// Up to this many candidates all are put in order; a power of two.
+const SMALL: usize = 16;
 /// Up to this many items are looked for one by one to see whether they were drawn before.
 const FEW: usize = 16;
 
@@ -38,7 +38,7 @@ impl Sampler {
     #[inline]
     pub(super) fn draw(&mut self, count: usize, shown: usize) -> &[u32] {
         let shown = shown.min(count).min(MOST);
-        if count <= NIBBLES {
+        if count <= SMALL {
             self.permute(count, shown);
         } else if shown <= FEW {
             self.reject(count, shown);
@@ -58,23 +58,18 @@ impl Sampler {
         ((u128::from(self.rng.u64(..)) * u128::from(bound)) >> 64) as u64
     }
 
-    /// Fisher–Yates over the nibbles of a word. One random word serves all draws: each takes the upper half of the
-    /// product with its bound and leaves the lower half to the next (Brackett-Rozinsky and Lemire, "Batched ranged
-    /// random integer generation", 2024).
+    /// Fisher–Yates over the few. One random word serves all draws: each takes the upper half of the product with its
+    /// bound and leaves the lower half to the next (Brackett-Rozinsky and Lemire, "Batched ranged random integer
+    /// generation", 2024).
     #[inline]
     fn permute(&mut self, count: usize, shown: usize) {
-        let mut order: u64 = 0xfedc_ba98_7654_3210;
         let mut random = self.rng.u64(..);
-        let mut left = count as u64;
-        for place in self.chosen.iter_mut().take(shown) {
-            let product = u128::from(random) * u128::from(left);
+        let Some(order) = self.chosen.first_chunk_mut::<SMALL>() else { return };
+        *order = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+        for place in 0..shown.min(SMALL) {
+            let product = u128::from(random) * (count - place) as u128;
             random = product as u64;
-            let shift = ((product >> 64) as u64) * 4;
-            let drawn = order >> shift & 15;
-            *place = drawn as u32;
-            // The first of those left takes the place of the one drawn, and the word moves on by one nibble.
-            order = (order ^ ((drawn ^ order & 15) << shift)) >> 4;
-            left -= 1;
+            order.swap(place, (place + (product >> 64) as usize) % SMALL);
         }
     }
 

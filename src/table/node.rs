@@ -99,11 +99,9 @@ impl<'t> Node<'t> {
     #[inline]
     pub(super) fn is(self, key: &NameKey) -> bool {
         let name = key.words();
-        self.words[0] as u8 as usize == key.length()
-            && self
-                .words
-                .get(NODE_HEADER..NODE_HEADER + name.len())
-                .is_some_and(|words| words == name)
+        let Some(words) = self.words.get(NODE_HEADER..NODE_HEADER + name.len()) else { return false };
+        // Names are a few words long: a call to compare memory would cost more than the comparison.
+        self.words[0] as u8 as usize == key.length() && words.iter().zip(name).all(|(a, b)| a == b)
     }
 
     /// Octets of the name.

@@ -121,9 +121,12 @@ impl fmt::Debug for Name {
 /// Words that hold the longest name.
 const KEY_WORDS: usize = MAX_LENGTH.div_ceil(16) * 2;
 
+// Words hold the first octet lowest; masks and tags rely on it.
+const _: () = assert!(cfg!(target_endian = "little"), "Fingerpost is written for little-endian machines");
+
 /// A name in lower case as 64-bit words, the form in which the table compares and hashes names.
 ///
-/// The words are the wire form in memory order; octets behind the name are zero up to a full pair of words.
+/// The words are the wire form, first octet lowest; octets behind the name are zero up to a full pair of words.
 /// Reused from query to query: only the pairs in use are written.
 #[derive(Clone)]
 pub struct NameKey {
@@ -157,15 +160,24 @@ impl NameKey {
     pub fn fill(&mut self, source: &[u8], length: usize) {
         debug_assert!((1..=MAX_LENGTH).contains(&length) && length <= source.len());
         self.length = length;
-        let mut done = 0;
-        for pair in self.words.as_chunks_mut::<2>().0 {
-            let chunk = source.get(done..).map_or([0; 16], load_padded);
-            let lowered = u128::from_le_bytes(lower(chunk)) & low_octets(length - done);
-            *pair = [lowered as u64, (lowered >> 64) as u64];
-            done += 16;
-            if done >= length {
-                break;
-            }
+        let (chunks, rest) = source.as_chunks::<16>();
+        let (pairs, _) = self.words.as_chunks_mut::<2>();
+        // Zipped slices cost least when one of them is cut beforehand.
+        let used = pairs.get_mut(..length.div_ceil(16)).unwrap_or_default();
+        for (pair, chunk) in used.iter_mut().zip(chunks) {
+            *pair = bytemuck::must_cast(lower(*chunk));
+        }
+        // A name that ends with its source has a last pair of fewer octets.
+        if chunks.len() * 16 < length
+            && let Some(pair) = pairs.get_mut(chunks.len())
+        {
+            *pair = bytemuck::must_cast(lower(load_padded(rest)));
+        }
+        // What was read behind the name goes.
+        if let Some([low, high]) = pairs.get_mut((length - 1) / 16) {
+            let (low_mask, high_mask) = MASKS.get(length % 16).copied().unwrap_or((0, 0));
+            *low &= low_mask;
+            *high &= high_mask;
         }
     }
 
@@ -208,12 +220,21 @@ impl Default for NameKey {
     }
 }
 
-/// The first 16 octets of `source`, with zeros where it ends earlier.
-#[inline]
-fn load_padded(source: &[u8]) -> [u8; 16] {
-    if let Some(chunk) = source.first_chunk() {
-        return *chunk;
+/// Masks of the octets a last pair keeps, by the name's length modulo 16.
+const MASKS: [(u64, u64); 16] = {
+    let mut masks = [(u64::MAX, u64::MAX); 16];
+    let mut length = 1;
+    while length < 16 {
+        let mask = (1u128 << (length * 8)) - 1;
+        masks[length] = (mask as u64, (mask >> 64) as u64);
+        length += 1;
     }
+    masks
+};
+
+/// The octets of `source`, fewer than sixteen, with zeros behind them.
+#[cold]
+fn load_padded(source: &[u8]) -> [u8; 16] {
     let mut padded = [0; 16];
     padded.iter_mut().zip(source).for_each(|(to, from)| *to = *from);
     padded
@@ -227,16 +248,6 @@ fn lower(mut chunk: [u8; 16]) -> [u8; 16] {
         *octet |= u8::from(upper) << 5;
     }
     chunk
-}
-
-/// A mask of the first `count` octets in memory order; all for 16 and more.
-#[inline]
-fn low_octets(count: usize) -> u128 {
-    if count >= 16 {
-        u128::MAX
-    } else {
-        (1u128 << (count * 8)).wrapping_sub(1)
-    }
 }
 
 #[cfg(test)]
