@@ -278,7 +278,9 @@ mod tests {
     #[test]
     fn the_longest_idle_makes_room() {
         let connections = connections(3, 3);
-        let mut kept: Vec<_> = (1..4).map(|n| connections.admit(peer(&format!("10.0.0.{n}"))).ok().unwrap()).collect();
+        let mut kept: Vec<_> = (1..4)
+            .map(|n| connections.admit(peer(&format!("10.0.0.{n}"))).ok().unwrap())
+            .collect();
         // The oldest one becomes the youngest by being used, and stays what it was by half a query.
         assert!(kept[0].begin());
         kept[0].rest(true);
@@ -296,7 +298,9 @@ mod tests {
     #[test]
     fn busy_ones_are_kept_and_the_new_one_is_refused() {
         let connections = connections(2, 2);
-        let mut kept: Vec<_> = (1..3).map(|n| connections.admit(peer(&format!("10.0.0.{n}"))).ok().unwrap()).collect();
+        let mut kept: Vec<_> = (1..3)
+            .map(|n| connections.admit(peer(&format!("10.0.0.{n}"))).ok().unwrap())
+            .collect();
         assert!(kept.iter().all(Connection::begin));
         assert_eq!(connections.admit(peer("10.0.0.9")).err(), Some(RefuseReason::Total));
         kept[1].rest(true);
@@ -322,8 +326,14 @@ mod tests {
 
     #[test]
     fn an_ipv6_client_is_a_64() {
-        assert_eq!(Client::new(peer("2001:db8:1:2::3")), Client::new(peer("2001:db8:1:2:ffff::4")));
-        assert_ne!(Client::new(peer("2001:db8:1:2::3")), Client::new(peer("2001:db8:1:3::3")));
+        assert_eq!(
+            Client::new(peer("2001:db8:1:2::3")),
+            Client::new(peer("2001:db8:1:2:ffff::4"))
+        );
+        assert_ne!(
+            Client::new(peer("2001:db8:1:2::3")),
+            Client::new(peer("2001:db8:1:3::3"))
+        );
         assert_ne!(Client::new(peer("10.0.0.1")), Client::new(peer("10.0.0.2")));
     }
 

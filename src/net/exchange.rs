@@ -36,7 +36,7 @@ pub(super) struct Exchange {
     settings: Arc<Settings>,
     counters: Arc<SharedCounters>,
     /// Workspaces that nobody uses; the lock is held for a push or a pop.
-    pool: Mutex<Vec<Box<Workspace>>>,
+    pool: Mutex<Vec<Workspace>>,
 }
 
 /// What a turn leaves to be done.
@@ -91,9 +91,7 @@ impl Exchange {
         partial: &mut Vec<u8>,
         answer: impl Responder,
     ) -> Turn {
-        let Workspace {
-            input, output, ctx, ..
-        } = workspace;
+        let Workspace { input, output, ctx, .. } = workspace;
         let mut turn = Turn::default();
         let kept = partial.len();
         input[..kept].copy_from_slice(partial);
@@ -160,19 +158,17 @@ impl Exchange {
     }
 
     /// A workspace of the pool, or a new one.
-    fn take(&self) -> Box<Workspace> {
+    fn take(&self) -> Workspace {
         let pooled = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        pooled.unwrap_or_else(|| {
-            Box::new(Workspace {
-                input: vec![0; MAX_FRAME].into(),
-                output: vec![0; RESPONSES].into(),
-                ctx: Ctx::new(Arc::clone(&self.settings), fastrand::u64(..)),
-            })
+        pooled.unwrap_or_else(|| Workspace {
+            input: vec![0; MAX_FRAME].into(),
+            output: vec![0; RESPONSES].into(),
+            ctx: Box::new(Ctx::new(Arc::clone(&self.settings), fastrand::u64(..))),
         })
     }
 
     /// Returns a workspace to the pool.
-    fn give_back(&self, workspace: Box<Workspace>) {
+    fn give_back(&self, workspace: Workspace) {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
     }
 }
@@ -183,7 +179,8 @@ struct Workspace {
     input: Box<[u8]>,
     /// The responses, framed; each is made where it is sent from.
     output: Box<[u8]>,
-    ctx: Ctx,
+    /// Boxed, since it has scratch space and workspaces move in and out of the pool.
+    ctx: Box<Ctx>,
 }
 
 //----------- Framing -------------------------------------------------------

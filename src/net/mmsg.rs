@@ -275,6 +275,8 @@ impl<const WIDTH: usize> Batch<WIDTH> {
     fn turn_packet_info(&mut self, index: usize) {
         let header = &mut self.header(index).msg_hdr;
         let control = header.msg_control.cast::<Control>();
+        // Its type differs between C libraries.
+        #[allow(clippy::unnecessary_cast)]
         let length = header.msg_controllen as usize;
         header.msg_controllen = match control_kind(control, length) {
             Some(Kind::V4) => {

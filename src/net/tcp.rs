@@ -14,7 +14,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, coop};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Responder;
 use super::connections::{Connection, Connections, Limits};
@@ -25,6 +25,11 @@ use crate::table::Handle;
 
 /// How long a stop waits for clients to read responses that are being written.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// How long a stop waits for a query that has just been sent.
+///
+/// It must not be zero: the runtime learns what has arrived only when tasks wait.
+const LAST_CALL: Duration = Duration::from_millis(20);
 
 /// Bounds of the pause after a failed accept.
 ///
@@ -164,6 +169,7 @@ impl Service {
             }
             if last_turn_until.is_none() && is_stopped(&stop) {
                 last_turn_until = Some(Instant::now() + GRACE);
+                drop(timeout(LAST_CALL, stream.readable()).await);
             }
             if !connection.begin() {
                 return CloseReason::Limit;
