@@ -6,13 +6,15 @@
 //!
 //! listens on one socket with one thread and sends every datagram back as a response of 169 octets (eight A records
 //! of a name of usual length): QR set, the query kept, the rest left as it is. Any DNS load generator can ask it. At
-//! the end it prints responses a second while there were any, and the mean batch. `--batch 1` shows what batching is
-//! worth, `--core` pins the thread, and without `--listen`, as `cargo bench` runs it among others, it ends at once.
+//! the end it prints responses a second while there were any, the mean batch, and the CPU time of a response, which
+//! says more than the rate where the generator is the slower one. `--batch 1` shows what batching is worth, `--core`
+//! pins the thread, and without `--listen`, as `cargo bench` runs it among others, it ends at once.
 
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use clap::Parser;
 use fingerpost::net::bind;
 use fingerpost::net::mmsg::Batch;
@@ -63,6 +65,13 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
+/// Nanoseconds this process, which has one thread, has run on a core.
+fn cpu_time() -> anyhow::Result<u64> {
+    let text = std::fs::read_to_string("/proc/self/schedstat")?;
+    let first = text.split_whitespace().next().context("an empty schedstat")?;
+    Ok(first.parse()?)
+}
+
 /// Echoes for some seconds and prints how it went.
 fn echo<const WIDTH: usize>(address: SocketAddr, seconds: f64) -> anyhow::Result<()> {
     let endpoint = bind(address, 1)?;
@@ -95,9 +104,10 @@ fn echo<const WIDTH: usize>(address: SocketAddr, seconds: f64) -> anyhow::Result
         last = Instant::now();
         first.get_or_insert(last);
     }
+    let cpu = cpu_time()? as f64 / responses.max(1) as f64;
     let busy = first.map_or(0.0, |first| (last - first).as_secs_f64());
     println!(
-        "{responses} responses in {busy:.3} s: {:.0}/s, {:.1} a batch, {unsent} not sent",
+        "{responses} responses in {busy:.3} s: {:.0}/s, {:.1} a batch, {cpu:.0} ns of CPU each, {unsent} not sent",
         responses as f64 / busy.max(1e-9),
         responses as f64 / batches.max(1) as f64,
     );

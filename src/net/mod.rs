@@ -2,7 +2,7 @@
 //!
 //! What lives where:
 //!
-//! - [`bind`]: the sockets of one address. One UDP socket a worker, one TCP listener, all on the same port.
+//! - [`bind`](mod@bind): the sockets of one address. One UDP socket a worker, one TCP listener, all on the same port.
 //! - [`mmsg`]: batches of datagrams through recvmmsg and sendmmsg. The only unsafe code.
 //! - [`udp`]: the worker, a pinned thread with the one loop of the hot side.
 //! - [`tcp`]: listeners and connections as tokio tasks, with their timeouts.
