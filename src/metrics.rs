@@ -59,9 +59,7 @@ fn bump(counter: &AtomicU64, n: u64) {
 /// The counters of queries that many tasks answer.
 #[derive(Default)]
 pub struct SharedCounters {
-    queries: AtomicU64,
     responses: AtomicU64,
-    nanoseconds: AtomicU64,
 }
 
 impl SharedCounters {
@@ -70,17 +68,11 @@ impl SharedCounters {
         debug_assert_eq!(transport, Transport::Tcp);
         self.responses.fetch_add(u64::from(reply.length > 0), Relaxed);
     }
-
-    /// Counts a batch and the time from its arrival to its last response.
-    pub fn observe_batch(&self, queries: u64, elapsed: Duration) {
-        self.queries.fetch_add(queries, Relaxed);
-        self.nanoseconds.fetch_add(elapsed.as_nanos() as u64, Relaxed);
-    }
 }
 
 /// Why a TCP connection was not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RefuseReason {
+pub enum Refusal {
     /// As many connections as allowed, and all of them busy.
     Total,
     /// As many of this client's connections as allowed, and all of them busy.
@@ -89,7 +81,7 @@ pub enum RefuseReason {
 
 /// Why a TCP connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CloseReason {
+pub enum Close {
     /// No complete query for as long as the idle timeout.
     Idle,
     /// The client closed it.
@@ -101,7 +93,7 @@ pub enum CloseReason {
     /// A frame too short for a DNS header.
     Malformed,
     /// The server stops.
-    Stop,
+    Shutdown,
 }
 
 /// The life of TCP connections.
@@ -121,12 +113,12 @@ impl TcpCounters {
     }
 
     /// Counts a connection that was not admitted.
-    pub fn refused(&self, reason: RefuseReason) {
+    pub fn refused(&self, reason: Refusal) {
         self.refused[reason as usize].fetch_add(1, Relaxed);
     }
 
     /// Counts the end of an admitted connection.
-    pub fn closed(&self, reason: CloseReason) {
+    pub fn closed(&self, reason: Close) {
         self.closed[reason as usize].fetch_add(1, Relaxed);
         self.open.fetch_sub(1, Relaxed);
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::metrics::{CloseReason, RefuseReason, TcpCounters};
+use crate::metrics::{Close, Refusal, TcpCounters};
 
 /// Limits of TCP connections.
 #[derive(Clone, Copy, Debug)]
@@ -78,17 +78,17 @@ impl Connections {
     ///
     /// Where a limit is reached, the connection that has been idle longest makes room: of the same client if it is
     /// the client's limit, of all otherwise. If all of these are busy, the new one is refused.
-    pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Connection, RefuseReason> {
+    pub fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Connection, Refusal> {
         let client = Client::new(peer);
         let mut table = self.lock();
         let of_client = table.clients.get(&client).copied().unwrap_or(0);
         if of_client >= self.limits.per_client && !table.evict(|state| state.client == client) {
-            self.counters.refused(RefuseReason::Client);
-            return Err(RefuseReason::Client);
+            self.counters.refused(Refusal::Client);
+            return Err(Refusal::Client);
         }
         if table.open.len() >= self.limits.total && !table.evict(|_| true) {
-            self.counters.refused(RefuseReason::Total);
-            return Err(RefuseReason::Total);
+            self.counters.refused(Refusal::Total);
+            return Err(Refusal::Total);
         }
         let id = table.next;
         table.next += 1;
@@ -105,7 +105,7 @@ impl Connections {
             id,
             state,
             since,
-            reason: CloseReason::Error,
+            reason: Close::Error,
             owner: Arc::clone(self),
         })
     }
@@ -170,7 +170,7 @@ pub struct Connection {
     state: Arc<State>,
     /// Since when it is idle, or was before it became busy.
     since: u64,
-    reason: CloseReason,
+    reason: Close,
     owner: Arc<Connections>,
 }
 
@@ -194,7 +194,7 @@ impl Connection {
     }
 
     /// Ends it, for `reason`. A connection that is dropped without counts as an error.
-    pub fn close(mut self, reason: CloseReason) {
+    pub fn close(mut self, reason: Close) {
         self.reason = reason;
     }
 }
@@ -290,7 +290,7 @@ mod tests {
         assert_eq!(kept.iter().map(is_evicted).collect::<Vec<_>>(), [false, true, false]);
         assert!(!kept[1].begin(), "an evicted connection starts nothing");
         // Its end, which comes later, must not count twice.
-        kept.remove(1).close(CloseReason::Limit);
+        kept.remove(1).close(Close::Limit);
         assert_eq!(connections.lock().open.len(), 3);
         assert_eq!(connections.lock().clients.len(), 3);
     }
@@ -302,7 +302,7 @@ mod tests {
             .map(|n| connections.admit(peer(&format!("10.0.0.{n}"))).ok().unwrap())
             .collect();
         assert!(kept.iter().all(Connection::begin));
-        assert_eq!(connections.admit(peer("10.0.0.9")).err(), Some(RefuseReason::Total));
+        assert_eq!(connections.admit(peer("10.0.0.9")).err(), Some(Refusal::Total));
         kept[1].rest(true);
         assert!(connections.admit(peer("10.0.0.9")).is_ok());
         assert_eq!(kept.iter().map(is_evicted).collect::<Vec<_>>(), [false, true]);
@@ -317,7 +317,7 @@ mod tests {
         let third = connections.admit(peer("10.0.0.2")).ok().unwrap();
         assert!(is_evicted(&first) && !is_evicted(&second) && !is_evicted(&third) && !is_evicted(&other));
         assert!(second.begin() && third.begin());
-        assert_eq!(connections.admit(peer("10.0.0.2")).err(), Some(RefuseReason::Client));
+        assert_eq!(connections.admit(peer("10.0.0.2")).err(), Some(Refusal::Client));
         drop((first, second, third));
         assert_eq!(connections.lock().open.len(), 1);
         drop(other);

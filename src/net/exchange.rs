@@ -8,7 +8,6 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
 
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
@@ -109,7 +108,6 @@ impl Exchange {
                 Err(_) => turn.end = Some(End::Failed),
             }
         }
-        let begun = Instant::now();
         let mut rest = &input[..filled];
         let mut used = 0;
         {
@@ -150,9 +148,6 @@ impl Exchange {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => turn.unsent = output[..used].to_vec(),
                 Err(_) => turn.end = Some(End::Failed),
             }
-        }
-        if turn.queries > 0 {
-            self.counters.observe_batch(turn.queries as u64, begun.elapsed());
         }
         turn
     }

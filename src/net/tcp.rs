@@ -20,7 +20,7 @@ use super::Responder;
 use super::connections::{Connection, Connections, Limits};
 use super::exchange::{End, Exchange, Turn};
 use crate::dns::{self, Settings};
-use crate::metrics::{CloseReason, SharedCounters, TcpCounters};
+use crate::metrics::{Close, SharedCounters, TcpCounters};
 use crate::table::Handle;
 
 /// How long a stop waits for clients to read responses that are being written.
@@ -137,7 +137,7 @@ impl Service {
         // All responses of a turn are one write already: holding back a last short segment would only delay it.
         let reason = match stream.set_nodelay(true) {
             Ok(()) => self.converse(&mut stream, &mut connection, stop, answer).await,
-            Err(_) => CloseReason::Error,
+            Err(_) => Close::Error,
         };
         connection.close(reason);
     }
@@ -149,7 +149,7 @@ impl Service {
         connection: &mut Connection,
         mut stop: watch::Receiver<bool>,
         answer: impl Responder,
-    ) -> CloseReason {
+    ) -> Close {
         let limits = *self.connections.limits();
         let mut partial = Vec::new();
         let mut idle = pin!(sleep(limits.idle_timeout));
@@ -159,12 +159,12 @@ impl Service {
             if drained && last_turn_until.is_none() {
                 tokio::select! {
                     biased;
-                    () = connection.evicted() => return CloseReason::Limit,
+                    () = connection.evicted() => return Close::Limit,
                     ready = stream.readable() => if ready.is_err() {
-                        return CloseReason::Error;
+                        return Close::Error;
                     },
                     () = stopped(&mut stop) => {}
-                    () = &mut idle => return CloseReason::Idle,
+                    () = &mut idle => return Close::Idle,
                 }
             }
             if last_turn_until.is_none() && is_stopped(&stop) {
@@ -172,21 +172,21 @@ impl Service {
                 drop(timeout(LAST_CALL, stream.readable()).await);
             }
             if !connection.begin() {
-                return CloseReason::Limit;
+                return Close::Limit;
             }
             let begun_before = !partial.is_empty();
             let turn = self.exchange.turn(stream, &mut partial, answer);
             if !turn.unsent.is_empty() && !write(stream, &turn, limits.write_timeout, &mut stop).await {
-                return CloseReason::Error;
+                return Close::Error;
             }
             match turn.end {
-                Some(End::Client) => return CloseReason::Client,
-                Some(End::Malformed) => return CloseReason::Malformed,
-                Some(End::Failed) => return CloseReason::Error,
+                Some(End::Client) => return Close::Client,
+                Some(End::Malformed) => return Close::Malformed,
+                Some(End::Failed) => return Close::Error,
                 None => {}
             }
             if last_turn_until.is_some_and(|until| turn.drained || Instant::now() >= until) {
-                return CloseReason::Stop;
+                return Close::Shutdown;
             }
             drained = turn.drained;
             // A query has as long to arrive as a connection may be idle, counted from its first octet, and further
