@@ -84,7 +84,31 @@ pub fn remove_apex(editor: &mut Editor<'_>, zone: &Zone) {
     editor.remove(&zone.apex);
 }
 
-/// Puts the service called `name`, in place of `before` where it was there, with the names of its instances.
+/// Takes away the names that the service called `name` had as `before` and no longer has as `after` (`None`: gone).
+///
+/// All services of a change are retired before any is put, because one may take over the name of another.
+pub fn retire_service(
+    editor: &mut Editor<'_>,
+    zone: &Zone,
+    name: &str,
+    before: &Service,
+    after: Option<&Service>,
+) -> Result<(), NameError> {
+    let owner = zone.owner(name)?;
+    let has_names = after.filter(|after| after.ttl(RecordType::Srv).is_some());
+    for id in instance_names(before) {
+        if has_names.is_none_or(|after| !after.instances.contains_key(id)) {
+            editor.remove(&owner.child(id)?);
+        }
+    }
+    // The apex, home of the service called `.`, is renewed or removed with its namespace.
+    if !before.dns_records.is_empty() && after.is_none_or(|after| after.dns_records.is_empty()) && name != "." {
+        editor.remove(&owner);
+    }
+    Ok(())
+}
+
+/// Puts the service called `name` and the names of its instances, which were as `before` says.
 pub fn put_service(
     editor: &mut Editor<'_>,
     zone: &Zone,
@@ -93,35 +117,12 @@ pub fn put_service(
     before: Option<&Service>,
 ) -> Result<(), NameError> {
     let owner = zone.owner(name)?;
-    if let Some(before) = before {
-        let gone = |id: &str| service.ttl(RecordType::Srv).is_none() || !service.instances.contains_key(id);
-        for id in instance_names(before).filter(|id| gone(id)) {
-            editor.remove(&owner.child(id)?);
-        }
-    }
     for id in instance_names(service) {
         put_instance(editor, zone, &owner, id, service, before)?;
     }
-    if service.dns_records.is_empty() {
-        // An API-only service has no name in DNS; it may have had one before.
-        if before.is_some_and(|before| !before.dns_records.is_empty()) && name != "." {
-            editor.remove(&owner);
-        }
-    } else if name != "." {
-        // The apex is put with its namespace, which renews it at every change.
-        editor.put(&owner, zone.offset(&owner), &service_draft(service)?);
-    }
-    Ok(())
-}
-
-/// Takes the service called `name` away with the names of its instances.
-pub fn remove_service(editor: &mut Editor<'_>, zone: &Zone, name: &str, service: &Service) -> Result<(), NameError> {
-    let owner = zone.owner(name)?;
-    for id in instance_names(service) {
-        editor.remove(&owner.child(id)?);
-    }
+    // A service that only the API discovers has no name in DNS.
     if !service.dns_records.is_empty() && name != "." {
-        editor.remove(&owner);
+        editor.put(&owner, zone.offset(&owner), &service_draft(service)?);
     }
     Ok(())
 }
