@@ -1,9 +1,10 @@
 //! Answers that say no: the zone's SOA in the authority section (RFC 2308).
 
+use super::Ctx;
 use super::response::{Response, Section};
 use crate::table::{Flags, Node, RrSet, Snapshot};
 use crate::wire::types::rtype;
-use crate::wire::{HEADER_LENGTH, NameKey};
+use crate::wire::HEADER_LENGTH;
 
 /// Writes the SOA of the zone whose apex lies at octet `apex` of the name asked for.
 ///
@@ -11,14 +12,13 @@ use crate::wire::{HEADER_LENGTH, NameKey};
 /// A response without room for it goes without: it still says what it says.
 pub(super) fn write(
     snapshot: &Snapshot,
-    key: &NameKey,
-    suffix: &mut NameKey,
+    ctx: &mut Ctx,
     apex: usize,
     ttl: Option<u32>,
     response: &mut Response<'_>,
 ) {
-    suffix.fill_suffix(key, apex);
-    let Some(RrSet::Records(set)) = snapshot.find(suffix).and_then(|node| node.set(rtype::SOA)) else {
+    ctx.suffix.fill_suffix(&ctx.key, apex);
+    let Some(RrSet::Records(set)) = snapshot.find(&ctx.suffix).and_then(|node| node.set(rtype::SOA)) else {
         return;
     };
     let record = set.octets();

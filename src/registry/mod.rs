@@ -160,10 +160,8 @@ mod tests {
     fn state(services: &[(&str, u8)]) -> State {
         let mut namespace = Namespace::default();
         for (name, instances) in services {
-            let mut service = Service {
-                dns_records: vec![DnsRecord { record_type: RecordType::A, ttl: 10 }],
-                ..Service::default()
-            };
+            let mut service =
+                Service { dns_records: vec![DnsRecord { record_type: RecordType::A, ttl: 10 }], ..Service::default() };
             for number in 0..*instances {
                 let address = format!("10.0.0.{number}");
                 let attributes = crate::model::Attributes::from_pairs([("AWS_INSTANCE_IPV4", &*address)]);
