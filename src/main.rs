@@ -154,7 +154,7 @@ fn check(paths: &[PathBuf]) -> anyhow::Result<ExitCode> {
 
 /// Validates declarations and sums them up in a line.
 fn check_declarations(paths: &[PathBuf]) -> Result<String, Faults> {
-    // SEAM: channel::file::check(paths).map(|summary| summary.to_string()).map_err(Faults::of)
+    // SEAM: `channel::file::check(paths)`: its Summary becomes the line, its faults go through `Faults::of`.
     Err(Faults::of(paths.iter().map(|path| {
         format!("{}: declarations cannot be read yet", path.display())
     })))

@@ -145,7 +145,7 @@ pub struct Options {
     )]
     pub tcp_connections: Option<Bounded<1, 1_000_000>>,
 
-    /// Most DNS connections at once from one address [default: 64]
+    /// Most DNS connections at once from one client, which is an IPv4 address or an IPv6 /64 [default: 64]
     #[arg(
         long,
         value_name = "N",
