@@ -175,16 +175,9 @@ async fn readyz(extract::State(state): extract::State<State>) -> Response {
     let body = ReadyBody {
         ready,
         revision: state.metrics.revision(),
-        declaration: DeclarationBody {
-            loads: state.metrics.declaration_loads(),
-            faults: &faults,
-        },
+        declaration: DeclarationBody { loads: state.metrics.declaration_loads(), faults: &faults },
     };
-    let status = if ready {
-        StatusCode::OK
-    } else {
-        StatusCode::SERVICE_UNAVAILABLE
-    };
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     match serde_json::to_string(&body) {
         Ok(text) => (status, [(CONTENT_TYPE, "application/json")], text + "\n").into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
@@ -203,10 +196,7 @@ mod tests {
     fn start() -> (Admin, SocketAddr, State) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let state = State {
-            metrics: Arc::new(Metrics::new()),
-            readiness: Arc::default(),
-        };
+        let state = State { metrics: Arc::new(Metrics::new()), readiness: Arc::default() };
         (Admin::start(listener, state.clone()).unwrap(), address, state)
     }
 
@@ -229,14 +219,9 @@ mod tests {
         state.readiness.set_ready();
         let (status, body) = ask(address, "/readyz");
         assert_eq!(status, 200);
-        assert_eq!(
-            body.trim_end(),
-            r#"{"ready":true,"revision":3,"declaration":{"loads":1,"faults":[]}}"#
-        );
+        assert_eq!(body.trim_end(), r#"{"ready":true,"revision":3,"declaration":{"loads":1,"faults":[]}}"#);
 
-        state
-            .readiness
-            .set_faults(vec!["a.yaml:1:1: \"x\" is wrong".to_owned()]);
+        state.readiness.set_faults(vec!["a.yaml:1:1: \"x\" is wrong".to_owned()]);
         let (status, body) = ask(address, "/readyz");
         assert_eq!(status, 200, "the last good state keeps answering");
         assert!(body.contains(r#""faults":["a.yaml:1:1: \"x\" is wrong"]"#), "{body}");

@@ -11,9 +11,7 @@ use tracing_subscriber::EnvFilter;
 pub(crate) fn start(config: &Config) {
     // The lines that say which sockets answer are part of the interface: no level hides them.
     let filter = EnvFilter::new(format!("{},{STARTED}=info", config.log_level.as_str()));
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match config.log_format {
         LogFormat::Human => {
             let colours = io::stderr().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

@@ -135,33 +135,22 @@ fn check(paths: &[PathBuf]) -> anyhow::Result<ExitCode> {
         eprintln!("{fault}");
     }
     if !faults.is_empty() {
-        summary.push(format!(
-            "{} {}",
-            faults.len(),
-            if faults.len() == 1 { "fault" } else { "faults" }
-        ));
+        summary.push(format!("{} {}", faults.len(), if faults.len() == 1 { "fault" } else { "faults" }));
     }
     let mut output = io::stdout().lock();
     for line in summary {
         writeln!(output, "{line}")?;
     }
-    Ok(if faults.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Validates declarations and sums them up in a line.
 fn check_declarations(paths: &[PathBuf]) -> Result<String, Faults> {
     // SEAM: `channel::file::check(paths)`: its Summary becomes the line, its faults go through `Faults::of`.
-    Err(Faults::of(paths.iter().map(|path| {
-        format!("{}: declarations cannot be read yet", path.display())
-    })))
+    Err(Faults::of(paths.iter().map(|path| format!("{}: declarations cannot be read yet", path.display()))))
 }
 
 /// Whether `path` is a configuration file by its name.
 fn is_toml(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case(OsStr::new("toml")))
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(OsStr::new("toml")))
 }

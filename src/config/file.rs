@@ -71,10 +71,7 @@ fn take_version(table: &mut DeTable<'_>) -> Result<(), (Option<Range<usize>>, St
     let is_one = |integer: &str| integer.parse() == Ok(1);
     match value.get_ref() {
         DeValue::Integer(integer) if integer.radix() == 10 && is_one(integer.as_str()) => Ok(()),
-        _ => Err((
-            Some(value.span()),
-            "version: this program reads version 1 only; write `version = 1`".to_owned(),
-        )),
+        _ => Err((Some(value.span()), "version: this program reads version 1 only; write `version = 1`".to_owned())),
     }
 }
 
@@ -111,45 +108,24 @@ mod tests {
         let text = "version = 1\nudp-payload = 99999\nworker = 2\n\ndns = [\"localhost:53\"]\n[logs]\nlevel = 1\n";
         let found = faults(text);
         assert_eq!(found.len(), 4, "{found:#?}");
-        assert_eq!(
-            found[0],
-            "f.toml:2:15: udp-payload: 99999 is not in the range 512 to 4096"
-        );
+        assert_eq!(found[0], "f.toml:2:15: udp-payload: 99999 is not in the range 512 to 4096");
         assert!(found[1].starts_with("f.toml:3:1: unknown field `worker`, expected one of `declare`"));
-        assert!(
-            found[2].starts_with("f.toml:5:7: dns: \"localhost:53\" is not ADDR:PORT"),
-            "{}",
-            found[2]
-        );
+        assert!(found[2].starts_with("f.toml:5:7: dns: \"localhost:53\" is not ADDR:PORT"), "{}", found[2]);
         assert!(found[3].starts_with("f.toml:6:2: unknown field `logs`"), "{}", found[3]);
     }
 
     #[test]
     fn values_have_their_toml_type() {
         let found = faults("version = 1\nworkers = \"2\"\nnsid = 3\n");
-        assert!(
-            found[0].starts_with("f.toml:2:11: workers: invalid type: string"),
-            "{}",
-            found[0]
-        );
-        assert!(
-            found[1].starts_with("f.toml:3:8: nsid: invalid type: integer"),
-            "{}",
-            found[1]
-        );
+        assert!(found[0].starts_with("f.toml:2:11: workers: invalid type: string"), "{}", found[0]);
+        assert!(found[1].starts_with("f.toml:3:8: nsid: invalid type: integer"), "{}", found[1]);
     }
 
     #[test]
     fn the_version_is_required_and_known() {
-        assert_eq!(
-            faults(""),
-            ["f.toml:1:1: the key `version` is missing; write `version = 1`"]
-        );
+        assert_eq!(faults(""), ["f.toml:1:1: the key `version` is missing; write `version = 1`"]);
         for bad in ["version = 2", "version = \"1\"", "version = 1.0"] {
-            assert!(
-                faults(bad)[0].starts_with("f.toml:1:11: version: this program reads version 1"),
-                "{bad}"
-            );
+            assert!(faults(bad)[0].starts_with("f.toml:1:11: version: this program reads version 1"), "{bad}");
         }
         assert_eq!(parse("f.toml", "version = 1").unwrap(), Options::default());
     }

@@ -110,10 +110,7 @@ impl Config {
             tcp: Limits {
                 idle_timeout: Duration::from_secs(idle_timeout.into()),
                 total: given.tcp_connections.or(file.tcp_connections).map_or(1024, number),
-                per_client: given
-                    .tcp_connections_per_client
-                    .or(file.tcp_connections_per_client)
-                    .map_or(64, number),
+                per_client: given.tcp_connections_per_client.or(file.tcp_connections_per_client).map_or(64, number),
                 // Not an option: who does not read for as long as this is gone, however long others may be idle.
                 ..Limits::default()
             },
@@ -161,10 +158,7 @@ impl Config {
             ("workers", self.workers.to_string()),
             ("udp-payload", self.answers.udp_payload.to_string()),
             ("nsid", text(self.answers.nsid.as_deref())),
-            (
-                "chaos-version",
-                text(self.answers.version.as_deref().map(str::as_bytes)),
-            ),
+            ("chaos-version", text(self.answers.version.as_deref().map(str::as_bytes))),
             ("chaos-id", text(self.answers.id_server.as_deref().map(str::as_bytes))),
             ("empty-service", empty_service.to_string()),
             ("empty-service-ttl", ttl),
@@ -179,10 +173,7 @@ impl Config {
     /// Keys whose effective value differs in `other`.
     pub fn differences(&self, other: &Self) -> Vec<&'static str> {
         let pairs = self.settings().into_iter().zip(other.settings());
-        pairs
-            .filter(|(mine, theirs)| mine != theirs)
-            .map(|(mine, _)| mine.0)
-            .collect()
+        pairs.filter(|(mine, theirs)| mine != theirs).map(|(mine, _)| mine.0).collect()
     }
 }
 
@@ -216,26 +207,16 @@ fn warnings(given: &Options, file: &Options) -> Vec<String> {
             warnings.push(format!("{key} is reserved: this version does not listen on {address}"));
         }
     }
-    if let Some(Address(admin)) = given
-        .admin
-        .or(file.admin)
-        .filter(|address| !address.0.ip().is_loopback())
-    {
-        warnings.push(format!(
-            "admin listens beyond loopback, on {admin}: whoever can connect may read metrics and state"
-        ));
+    if let Some(Address(admin)) = given.admin.or(file.admin).filter(|address| !address.0.ip().is_loopback()) {
+        warnings
+            .push(format!("admin listens beyond loopback, on {admin}: whoever can connect may read metrics and state"));
     }
     if given.empty_service.or(file.empty_service) == Some(EmptyAnswer::NxDomain)
         && given.empty_service_ttl.or(file.empty_service_ttl).is_some()
     {
         warnings.push("empty-service-ttl has no effect while empty-service is nxdomain".to_owned());
     }
-    if given
-        .declare
-        .as_ref()
-        .or(file.declare.as_ref())
-        .is_none_or(Vec::is_empty)
-    {
+    if given.declare.as_ref().or(file.declare.as_ref()).is_none_or(Vec::is_empty) {
         warnings.push("nothing is declared: every query will be refused".to_owned());
     }
     warnings

@@ -25,13 +25,7 @@ pub struct Options {
 
     /// Serve what this file, or every *.yaml, *.yml and *.json in this folder, declares; repeat it, or separate
     /// paths by colons
-    #[arg(
-        long,
-        value_name = "PATH",
-        env = "FINGERPOST_DECLARE",
-        hide_env_values = true,
-        value_delimiter = ':'
-    )]
+    #[arg(long, value_name = "PATH", env = "FINGERPOST_DECLARE", hide_env_values = true, value_delimiter = ':')]
     pub declare: Option<Vec<PathBuf>>,
 
     /// Keep durable state in this folder (reserved: nothing is stored in this version)
@@ -40,13 +34,7 @@ pub struct Options {
     pub data_dir: Option<PathBuf>,
 
     /// Answer DNS here, over UDP and TCP; repeat it, or separate addresses by commas [default: 127.0.0.1:5300]
-    #[arg(
-        long,
-        value_name = "ADDR:PORT",
-        env = "FINGERPOST_DNS",
-        hide_env_values = true,
-        value_delimiter = ','
-    )]
+    #[arg(long, value_name = "ADDR:PORT", env = "FINGERPOST_DNS", hide_env_values = true, value_delimiter = ',')]
     pub dns: Option<Vec<Address>>,
 
     /// AWS Cloud Map API (reserved: not served in this version) [default: 127.0.0.1:8300]
@@ -66,43 +54,19 @@ pub struct Options {
     pub workers: Option<Bounded<1, 1024>>,
 
     /// Largest UDP response in octets, 512 to 4096; also advertised to clients [default: 1232]
-    #[arg(
-        long,
-        value_name = "OCTETS",
-        env = "FINGERPOST_UDP_PAYLOAD",
-        hide_env_values = true,
-        help_heading = "DNS"
-    )]
+    #[arg(long, value_name = "OCTETS", env = "FINGERPOST_UDP_PAYLOAD", hide_env_values = true, help_heading = "DNS")]
     pub udp_payload: Option<Bounded<512, 4096>>,
 
     /// Name of this server for clients that ask for NSID (RFC 5001) [default: none, not given]
-    #[arg(
-        long,
-        value_name = "TEXT",
-        env = "FINGERPOST_NSID",
-        hide_env_values = true,
-        help_heading = "DNS"
-    )]
+    #[arg(long, value_name = "TEXT", env = "FINGERPOST_NSID", hide_env_values = true, help_heading = "DNS")]
     pub nsid: Option<Text>,
 
     /// Answer to CHAOS TXT version.bind and version.server [default: none, refused]
-    #[arg(
-        long,
-        value_name = "TEXT",
-        env = "FINGERPOST_CHAOS_VERSION",
-        hide_env_values = true,
-        help_heading = "DNS"
-    )]
+    #[arg(long, value_name = "TEXT", env = "FINGERPOST_CHAOS_VERSION", hide_env_values = true, help_heading = "DNS")]
     pub chaos_version: Option<Text>,
 
     /// Answer to CHAOS TXT id.server and hostname.bind [default: none, refused]
-    #[arg(
-        long,
-        value_name = "TEXT",
-        env = "FINGERPOST_CHAOS_ID",
-        hide_env_values = true,
-        help_heading = "DNS"
-    )]
+    #[arg(long, value_name = "TEXT", env = "FINGERPOST_CHAOS_ID", hide_env_values = true, help_heading = "DNS")]
     pub chaos_id: Option<Text>,
 
     /// What a registered service with nothing to give answers; nxdomain is what AWS does [default: nodata]
@@ -156,23 +120,11 @@ pub struct Options {
     pub tcp_connections_per_client: Option<Bounded<1, 1_000_000>>,
 
     /// How log lines on standard error look [default: human]
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        env = "FINGERPOST_LOG_FORMAT",
-        hide_env_values = true,
-        help_heading = "Logs"
-    )]
+    #[arg(long, value_name = "FORMAT", env = "FINGERPOST_LOG_FORMAT", hide_env_values = true, help_heading = "Logs")]
     pub log_format: Option<LogFormat>,
 
     /// Which events are logged: error, warn, info, debug, trace, or a list such as info,fingerpost::net=debug
     /// [default: info]
-    #[arg(
-        long,
-        value_name = "FILTER",
-        env = "FINGERPOST_LOG_LEVEL",
-        hide_env_values = true,
-        help_heading = "Logs"
-    )]
+    #[arg(long, value_name = "FILTER", env = "FINGERPOST_LOG_LEVEL", hide_env_values = true, help_heading = "Logs")]
     pub log_level: Option<LogFilter>,
 }

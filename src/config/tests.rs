@@ -12,34 +12,10 @@ use super::*;
 const ROWS: &[(&str, &str, &str, &str, &str)] = &[
     ("declare", "flag.yaml", "env.yaml:b", "[\"file.yaml\"]", ""),
     ("data-dir", "/flag", "/env", "\"/file\"", "./fingerpost-data"),
-    (
-        "dns",
-        "127.0.0.1:1",
-        "127.0.0.1:2,[::1]:2",
-        "[\"127.0.0.1:3\"]",
-        "127.0.0.1:5300",
-    ),
-    (
-        "api",
-        "127.0.0.1:11",
-        "127.0.0.1:12",
-        "\"127.0.0.1:13\"",
-        "127.0.0.1:8300",
-    ),
-    (
-        "grpc",
-        "127.0.0.1:21",
-        "127.0.0.1:22",
-        "\"127.0.0.1:23\"",
-        "127.0.0.1:8301",
-    ),
-    (
-        "admin",
-        "127.0.0.1:31",
-        "127.0.0.1:32",
-        "\"127.0.0.1:33\"",
-        "127.0.0.1:9300",
-    ),
+    ("dns", "127.0.0.1:1", "127.0.0.1:2,[::1]:2", "[\"127.0.0.1:3\"]", "127.0.0.1:5300"),
+    ("api", "127.0.0.1:11", "127.0.0.1:12", "\"127.0.0.1:13\"", "127.0.0.1:8300"),
+    ("grpc", "127.0.0.1:21", "127.0.0.1:22", "\"127.0.0.1:23\"", "127.0.0.1:8301"),
+    ("admin", "127.0.0.1:31", "127.0.0.1:32", "\"127.0.0.1:33\"", "127.0.0.1:9300"),
     ("workers", "1001", "1002", "1003", "one per core available"),
     ("udp-payload", "601", "602", "603", "1232"),
     ("nsid", "flag", "env", "\"file\"", "none"),
@@ -119,41 +95,17 @@ fn a_file_beats_the_default_and_a_flag_beats_the_file() {
         } else {
             assert_eq!(found, *default, "default of {key}");
         }
-        assert_eq!(
-            effective(Options::default(), in_file(key, by_file), key),
-            untoml(by_file)
-        );
+        assert_eq!(effective(Options::default(), in_file(key, by_file), key), untoml(by_file));
         assert_eq!(effective(flag(key, by_flag), in_file(key, by_file), key), *by_flag);
     }
     // Two options have the default among so few values that the rows cannot tell.
+    assert_eq!(effective(Options::default(), in_file("empty-service", "\"nxdomain\""), "empty-service"), "nxdomain");
     assert_eq!(
-        effective(
-            Options::default(),
-            in_file("empty-service", "\"nxdomain\""),
-            "empty-service"
-        ),
-        "nxdomain"
-    );
-    assert_eq!(
-        effective(
-            flag("empty-service", "nodata"),
-            in_file("empty-service", "\"nxdomain\""),
-            "empty-service"
-        ),
+        effective(flag("empty-service", "nodata"), in_file("empty-service", "\"nxdomain\""), "empty-service"),
         "nodata"
     );
-    assert_eq!(
-        effective(Options::default(), in_file("log-format", "\"json\""), "log-format"),
-        "json"
-    );
-    assert_eq!(
-        effective(
-            flag("log-format", "human"),
-            in_file("log-format", "\"json\""),
-            "log-format"
-        ),
-        "human"
-    );
+    assert_eq!(effective(Options::default(), in_file("log-format", "\"json\""), "log-format"), "json");
+    assert_eq!(effective(flag("log-format", "human"), in_file("log-format", "\"json\""), "log-format"), "human");
 }
 
 /// Set in the process that the next test starts.
@@ -188,10 +140,7 @@ fn a_variable_beats_the_file_and_a_flag_beats_the_variable() {
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        said.contains(&format!("checked {} variables", ROWS.len())),
-        "{output:?}"
-    );
+    assert!(said.contains(&format!("checked {} variables", ROWS.len())), "{output:?}");
 }
 
 #[test]
@@ -206,36 +155,20 @@ fn help_and_documentation_tell_names_defaults_and_meaning() {
         assert!(help.contains(&flag), "{flag}");
         assert!(help.contains(&format!("[env: {}]", variable(long))), "{long}: {help}");
         let shown = arg.get_help().unwrap().to_string().replace('\n', " ");
-        assert!(
-            default.is_empty() || shown.contains(&format!("[default: {default}")),
-            "{long}: {shown}"
-        );
+        assert!(default.is_empty() || shown.contains(&format!("[default: {default}")), "{long}: {shown}");
 
-        let key = if long == "config" {
-            "–".to_owned()
-        } else {
-            format!("`{long}`")
-        };
+        let key = if long == "config" { "–".to_owned() } else { format!("`{long}`") };
         let default = if default.is_empty() { "none" } else { default };
-        let start = format!(
-            "| `--{long} {}` | `{}` | {key} | {default} | ",
-            arg.get_value_names().unwrap()[0],
-            variable(long)
-        );
+        let start =
+            format!("| `--{long} {}` | `{}` | {key} | {default} | ", arg.get_value_names().unwrap()[0], variable(long));
         let row = documentation.lines().find(|line| line.starts_with(&start));
-        assert!(
-            row.is_some_and(|row| row.len() > start.len() + 10),
-            "docs/configuration.md lacks: {start}"
-        );
+        assert!(row.is_some_and(|row| row.len() > start.len() + 10), "docs/configuration.md lacks: {start}");
     }
 }
 
 #[test]
 fn faults_between_options_are_refused() {
-    let twice = parse(&[
-        "--dns=127.0.0.1:53,127.0.0.1:53".to_owned(),
-        "--admin=127.0.0.1:53".to_owned(),
-    ]);
+    let twice = parse(&["--dns=127.0.0.1:53,127.0.0.1:53".to_owned(), "--admin=127.0.0.1:53".to_owned()]);
     let Faults(faults) = Config::resolve(twice, Options::default()).unwrap_err();
     assert_eq!(faults.len(), 3, "{faults:?}");
     let free = parse(&["--dns=127.0.0.1:0,127.0.0.1:0".to_owned()]);
@@ -247,11 +180,7 @@ fn faults_between_options_are_refused() {
 fn surprises_are_warned_of() {
     let config = Config::resolve(flag("declare", "a.yaml"), Options::default()).unwrap();
     assert_eq!(config.warnings, [""; 0]);
-    for (key, value) in [
-        ("api", "127.0.0.1:1"),
-        ("grpc", "127.0.0.1:1"),
-        ("admin", "0.0.0.0:9300"),
-    ] {
+    for (key, value) in [("api", "127.0.0.1:1"), ("grpc", "127.0.0.1:1"), ("admin", "0.0.0.0:9300")] {
         let config = Config::resolve(flag(key, value), in_file("declare", "[\"a\"]")).unwrap();
         assert_eq!(config.warnings.len(), 1);
         assert!(config.warnings[0].contains(value), "{:?}", config.warnings);

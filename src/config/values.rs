@@ -59,9 +59,7 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map(Self)
-            .map_err(|_| format!("\"{text}\" is not ADDR:PORT, such as 127.0.0.1:5300 or [::1]:5300"))
+        text.parse().map(Self).map_err(|_| format!("\"{text}\" is not ADDR:PORT, such as 127.0.0.1:5300 or [::1]:5300"))
     }
 }
 
@@ -135,9 +133,7 @@ impl FromStr for LogFilter {
     fn from_str(text: &str) -> Result<Self, String> {
         match EnvFilter::try_new(text) {
             Ok(_) if !text.trim().is_empty() => Ok(Self(text.into())),
-            _ => Err(format!(
-                "\"{text}\" is not a log filter, such as warn or info,fingerpost::net=debug"
-            )),
+            _ => Err(format!("\"{text}\" is not a log filter, such as warn or info,fingerpost::net=debug")),
         }
     }
 }

@@ -3,20 +3,14 @@
 use super::Ctx;
 use super::response::{Response, Section};
 use crate::table::{Flags, Node, RrSet, Snapshot};
-use crate::wire::types::rtype;
 use crate::wire::HEADER_LENGTH;
+use crate::wire::types::rtype;
 
 /// Writes the SOA of the zone whose apex lies at octet `apex` of the name asked for.
 ///
 /// Its TTL is the lesser of the SOA's own and its last field (RFC 2308 §3 and §5), or `ttl` where that is less yet.
 /// A response without room for it goes without: it still says what it says.
-pub(super) fn write(
-    snapshot: &Snapshot,
-    ctx: &mut Ctx,
-    apex: usize,
-    ttl: Option<u32>,
-    response: &mut Response<'_>,
-) {
+pub(super) fn write(snapshot: &Snapshot, ctx: &mut Ctx, apex: usize, ttl: Option<u32>, response: &mut Response<'_>) {
     ctx.suffix.fill_suffix(&ctx.key, apex);
     let Some(RrSet::Records(set)) = snapshot.find(&ctx.suffix).and_then(|node| node.set(rtype::SOA)) else {
         return;

@@ -144,10 +144,7 @@ impl<const LOW: u32, const N: usize> Histogram<LOW, N> {
 
 impl<const LOW: u32, const N: usize> Default for Histogram<LOW, N> {
     fn default() -> Self {
-        Self {
-            buckets: array::from_fn(|_| AtomicU64::new(0)),
-            sum: AtomicU64::new(0),
-        }
+        Self { buckets: array::from_fn(|_| AtomicU64::new(0)), sum: AtomicU64::new(0) }
     }
 }
 
@@ -297,18 +294,8 @@ mod tests {
 
     #[test]
     fn tables_are_in_the_order_of_their_indices() {
-        assert!(
-            TRANSPORTS
-                .iter()
-                .enumerate()
-                .all(|(i, (t, _))| transport_index(*t) == i)
-        );
-        assert!(
-            QUERY_TYPES
-                .iter()
-                .enumerate()
-                .all(|(i, (t, _))| query_type_index(*t) == i)
-        );
+        assert!(TRANSPORTS.iter().enumerate().all(|(i, (t, _))| transport_index(*t) == i));
+        assert!(QUERY_TYPES.iter().enumerate().all(|(i, (t, _))| query_type_index(*t) == i));
         assert!(OUTCOMES.iter().enumerate().all(|(i, (o, _))| outcome_index(*o) == i));
         assert!(REFUSALS.iter().enumerate().all(|(i, (r, _))| *r as usize == i));
         assert!(CLOSES.iter().enumerate().all(|(i, (c, _))| *c as usize == i));

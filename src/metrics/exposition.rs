@@ -88,12 +88,7 @@ impl Metrics {
                 MetricType::COUNTER,
                 queries,
             ),
-            family(
-                "fingerpost_dns_responses_total",
-                "Responses by rcode.",
-                MetricType::COUNTER,
-                responses,
-            ),
+            family("fingerpost_dns_responses_total", "Responses by rcode.", MetricType::COUNTER, responses),
             family(
                 "fingerpost_dns_truncated_total",
                 "Responses with TC set.",
@@ -122,9 +117,7 @@ impl Metrics {
         reasons.push(("oversized", sum(workers.iter().map(|worker| &worker.oversized))));
         reasons.push(("receive_buffer", sum(workers.iter().map(|worker| &worker.kernel_drops))));
         reasons.push(("send", sum(workers.iter().map(|worker| &worker.send_errors))));
-        let metrics = reasons
-            .iter()
-            .map(|(reason, count)| counter(*count as f64, &[("reason", reason)]));
+        let metrics = reasons.iter().map(|(reason, count)| counter(*count as f64, &[("reason", reason)]));
         family(
             "fingerpost_dns_dropped_total",
             "Messages without a response: runt (shorter than a header), not_a_query (a response), oversized, \
@@ -161,9 +154,7 @@ impl Metrics {
                 "fingerpost_dns_tcp_connections_closed_total",
                 "DNS connections closed, by reason.",
                 MetricType::COUNTER,
-                by_close
-                    .map(|((_, reason), count)| counter(*count as f64, &[("reason", reason)]))
-                    .collect(),
+                by_close.map(|((_, reason), count)| counter(*count as f64, &[("reason", reason)])).collect(),
             ),
             family(
                 "fingerpost_dns_tcp_connections_open",
@@ -177,11 +168,7 @@ impl Metrics {
     /// The published snapshot and the declaration it came from.
     fn registry(&self) -> Vec<MetricFamily> {
         let one = |name, help, kind, value: f64| {
-            let metric = if kind == MetricType::COUNTER {
-                counter(value, &[])
-            } else {
-                gauge(value, &[])
-            };
+            let metric = if kind == MetricType::COUNTER { counter(value, &[]) } else { gauge(value, &[]) };
             family(name, help, kind, vec![metric])
         };
         let load = |value: &AtomicU64| value.load(Relaxed) as f64;
@@ -204,12 +191,7 @@ impl Metrics {
                 MetricType::GAUGE,
                 load(&self.snapshot.instances),
             ),
-            histogram(
-                "fingerpost_publish_seconds",
-                "Time to compile and publish a change.",
-                &[&self.publish],
-                1e9,
-            ),
+            histogram("fingerpost_publish_seconds", "Time to compile and publish a change.", &[&self.publish], 1e9),
             one(
                 "fingerpost_declaration_loads_total",
                 "Times the declaration was read and applied.",
@@ -361,12 +343,7 @@ mod tests {
     use crate::metrics::{Close, Refusal};
 
     fn reply(outcome: Outcome, length: usize) -> Reply {
-        Reply {
-            length,
-            outcome,
-            query_type: QueryType::A,
-            truncated: length == 512,
-        }
+        Reply { length, outcome, query_type: QueryType::A, truncated: length == 512 }
     }
 
     fn assert_lines(text: &str, lines: &[&str]) {
@@ -465,15 +442,8 @@ mod tests {
         let mut seen = HashSet::new();
         for family in Metrics::new().collect() {
             let name = family.name();
-            assert!(
-                name.starts_with("fingerpost_") || name == "process_start_time_seconds",
-                "{name}"
-            );
-            assert_eq!(
-                name.ends_with("_total"),
-                family.get_field_type() == MetricType::COUNTER,
-                "{name}"
-            );
+            assert!(name.starts_with("fingerpost_") || name == "process_start_time_seconds", "{name}");
+            assert_eq!(name.ends_with("_total"), family.get_field_type() == MetricType::COUNTER, "{name}");
             assert!(family.help().ends_with('.'), "{name}");
             assert!(seen.insert(name.to_owned()), "{name} twice");
         }

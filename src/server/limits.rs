@@ -29,10 +29,7 @@ fn raise_open_files(wanted: u64) -> Option<u64> {
         return None;
     }
     let possible = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
-    let raised = Rlimit {
-        current: Some(possible),
-        maximum: limit.maximum,
-    };
+    let raised = Rlimit { current: Some(possible), maximum: limit.maximum };
     match setrlimit(Resource::Nofile, raised) {
         Ok(()) if possible >= wanted => None,
         Ok(()) => Some(possible),

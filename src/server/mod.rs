@@ -41,10 +41,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::new(&runtime).context("cannot listen for signals")?;
     let metrics = Arc::new(Metrics::new());
     let readiness = Arc::<Readiness>::default();
-    let state = admin::State {
-        metrics: Arc::clone(&metrics),
-        readiness: Arc::clone(&readiness),
-    };
+    let state = admin::State { metrics: Arc::clone(&metrics), readiness: Arc::clone(&readiness) };
     let admin = Admin::start(sockets.admin, state).context("cannot start the admin endpoints")?;
 
     // SEAM: the names in the zones' NS records.
@@ -136,10 +133,7 @@ impl Sockets {
 
     /// A line for each socket, for when it answers.
     fn lines(&self) -> io::Result<Vec<String>> {
-        let dns = self
-            .dns
-            .iter()
-            .map(|endpoint| format!("listening on dns udp+tcp {}", endpoint.address));
+        let dns = self.dns.iter().map(|endpoint| format!("listening on dns udp+tcp {}", endpoint.address));
         let admin = format!("listening on admin http {}", self.admin.local_addr()?);
         Ok(dns.chain([admin]).collect())
     }
@@ -174,13 +168,8 @@ impl DataPlane {
     ) -> anyhow::Result<Self> {
         let settings = Arc::new(config.answers.clone());
         let cores = udp::cores(config.workers);
-        let connections = tcp::Service::new(
-            handle.clone(),
-            Arc::clone(&settings),
-            config.tcp,
-            metrics.tcp(),
-            metrics.shared(),
-        );
+        let connections =
+            tcp::Service::new(handle.clone(), Arc::clone(&settings), config.tcp, metrics.tcp(), metrics.shared());
         let mut workers = Vec::new();
         let mut listeners = JoinSet::new();
         for endpoint in endpoints {
@@ -240,10 +229,7 @@ fn reload(config: &Config) {
             if changed.is_empty() {
                 info!("reload: the configuration is unchanged");
             } else {
-                warn!(
-                    "reload: changed options take effect at the next start: {}",
-                    changed.join(", ")
-                );
+                warn!("reload: changed options take effect at the next start: {}", changed.join(", "));
             }
         }
         Err(faults) => faults.0.iter().for_each(|fault| error!("reload: {fault}")),
@@ -260,10 +246,7 @@ struct Stop {
 
 impl Default for Stop {
     fn default() -> Self {
-        Self {
-            flag: Arc::default(),
-            sender: watch::Sender::new(false),
-        }
+        Self { flag: Arc::default(), sender: watch::Sender::new(false) }
     }
 }
 
