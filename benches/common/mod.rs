@@ -5,21 +5,21 @@ use fingerpost::table::{Editor, Snapshot, compile};
 use fingerpost::wire::Name;
 
 /// The namespace of all services.
-pub const NAMESPACE: &str = "production.local";
+pub(crate) const NAMESPACE: &str = "production.local";
 
 /// The name of service `number`, without its namespace.
-pub fn service_name(number: u32) -> String {
+pub(crate) fn service_name(number: u32) -> String {
     format!("service-{number:06}")
 }
 
 /// `services` services of `instances` instances each, with `records` of TTL 10.
-pub fn namespace(services: u32, instances: u32, records: &[RecordType]) -> Namespace {
+pub(crate) fn namespace(services: u32, instances: u32, records: &[RecordType]) -> Namespace {
     let services = (0..services).map(|number| (service_name(number).into(), service(number, instances, records)));
     Namespace { services: services.collect(), ..Namespace::default() }
 }
 
 /// Service `number` with `instances` instances.
-pub fn service(number: u32, instances: u32, records: &[RecordType]) -> Service {
+pub(crate) fn service(number: u32, instances: u32, records: &[RecordType]) -> Service {
     let dns_records = records.iter().map(|record_type| DnsRecord { record_type: *record_type, ttl: 10 });
     let instances = (0..instances).map(|instance| {
         let address = std::net::Ipv4Addr::from(0x0a00_0000 + number * instances + instance).to_string();
@@ -31,12 +31,12 @@ pub fn service(number: u32, instances: u32, records: &[RecordType]) -> Service {
 }
 
 /// The zone of [`NAMESPACE`].
-pub fn zone(namespace: &Namespace) -> compile::Zone {
+pub(crate) fn zone(namespace: &Namespace) -> compile::Zone {
     compile::Zone::of(NAMESPACE, namespace).expect("a name").expect("a zone")
 }
 
 /// The table of `namespace`.
-pub fn table(namespace: &Namespace) -> Snapshot {
+pub(crate) fn table(namespace: &Namespace) -> Snapshot {
     let base = Snapshot::new();
     let mut editor = Editor::new(&base);
     let zone = zone(namespace);
@@ -49,7 +49,7 @@ pub fn table(namespace: &Namespace) -> Snapshot {
 }
 
 /// A query with EDNS, as resolvers send it.
-pub fn query(name: &str, qtype: u16) -> Vec<u8> {
+pub(crate) fn query(name: &str, qtype: u16) -> Vec<u8> {
     let mut packet = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
     packet.extend_from_slice(Name::parse(name).expect("a name").as_wire());
     packet.extend_from_slice(&qtype.to_be_bytes());

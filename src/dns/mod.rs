@@ -5,8 +5,8 @@
 //! [`Ctx`], data through the snapshot.
 //!
 //! The response is written where the query lies: header and question stay in place, so that the question comes back
-//! octet for octet, and the records follow. [`select`] draws who answers; [`positive`] and [`negative`] write
-//! records; [`chaos`] names the server.
+//! octet for octet, and the records follow. `select` draws who answers; `positive` and `negative` write records; `chaos`
+//! names the server.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]

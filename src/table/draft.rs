@@ -119,7 +119,7 @@ impl RrSetDraft {
 impl ServiceEntry {
     /// The item as it lies in the set.
     fn encode(&self) -> Vec<u8> {
-        let flags = u8::from(self.v4.is_some()) * HAS_V4 | u8::from(self.v6.is_some()) * HAS_V6;
+        let flags = self.v4.map_or(0, |_| HAS_V4) | self.v6.map_or(0, |_| HAS_V6);
         let mut item = vec![flags, self.labels.len() as u8];
         item.extend_from_slice(&self.port.to_be_bytes());
         item.extend(self.v4.iter().flatten());

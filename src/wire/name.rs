@@ -214,6 +214,7 @@ impl Default for NameKey {
 }
 
 /// Masks of the octets a last pair keeps, by the name's length modulo 16.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const MASKS: [(u64, u64); 16] = {
     let mut masks = [(u64::MAX, u64::MAX); 16];
     let mut length = 1;
