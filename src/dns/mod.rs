@@ -1,7 +1,32 @@
 //! From a query's octets to its response's octets.
+//!
+//! [`answer`] is the one door between the transports and the protocol. It is total: it returns the length of a
+//! response or silence, and cannot fail, block, allocate, log or panic. Randomness and scratch space come in through
+//! [`Ctx`], data through the snapshot.
+//!
+//! The response is written where the query lies: header and question stay in place, so that the question comes back
+//! octet for octet, and the records follow. `select` draws who answers; `positive` and `negative` write records; `chaos`
+//! names the server.
 
-use crate::table::Snapshot;
+#![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing)]
+
+mod chaos;
+mod negative;
+mod positive;
+mod response;
+mod select;
+mod settings;
+
 use std::sync::Arc;
+
+pub use self::response::{Outcome, QueryType, Reply};
+use self::response::{Response, answer_fault};
+use self::select::Sampler;
+pub use self::settings::{EmptyService, MAX_UDP_PAYLOAD, Settings};
+use crate::table::{Node, Snapshot};
+use crate::wire::types::{class, rtype};
+use crate::wire::{NameKey, Query};
 
 /// How the query came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,130 +37,122 @@ pub enum Transport {
     Tcp,
 }
 
-/// What a registered service with nothing to give answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EmptyService {
-    /// NODATA whose SOA has this TTL in seconds.
-    NoData {
-        /// Seconds.
-        ttl: u32,
-    },
-    /// NXDOMAIN with the zone's negative TTL, as AWS does.
-    NxDomain,
-}
-
-/// Settings of the data plane, fixed while a worker runs.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Largest UDP response in octets, 512 to [`MAX_UDP_PAYLOAD`]; advertised in our OPT record.
-    pub udp_payload: u16,
-    /// NSID (RFC 5001) to give to those who ask.
-    pub nsid: Option<Box<[u8]>>,
-    /// Answer to CHAOS TXT `version.bind` and `version.server`; refused where absent.
-    pub version: Option<Box<str>>,
-    /// Answer to CHAOS TXT `id.server` and `hostname.bind`; refused where absent.
-    pub id_server: Option<Box<str>>,
-    /// What a registered service with nothing to give answers.
-    pub empty_service: EmptyService,
-    /// Idle timeout told to TCP clients that ask for it (RFC 7828), in units of 100 ms.
-    pub tcp_keepalive: u16,
-}
-
-/// Upper bound of [`Settings::udp_payload`], and the size of a UDP buffer.
-pub const MAX_UDP_PAYLOAD: usize = 4096;
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            udp_payload: 1232,
-            nsid: None,
-            version: None,
-            id_server: None,
-            empty_service: EmptyService::NoData { ttl: 1 },
-            tcp_keepalive: 100,
-        }
-    }
-}
-
-/// What one worker (or TCP connection task) needs beside the snapshot: randomness, settings, scratch space.
+/// What one worker has beside the snapshot; used for one query at a time.
 pub struct Ctx {
     settings: Arc<Settings>,
+    sampler: Sampler,
+    /// The name asked for.
+    key: NameKey,
+    /// A suffix of it.
+    suffix: NameKey,
 }
 
 impl Ctx {
     /// A context whose random choices follow from `seed`.
     pub fn new(settings: Arc<Settings>, seed: u64) -> Self {
-        let _ = seed;
-        Self { settings }
+        Self { settings, sampler: Sampler::new(seed), key: NameKey::new(), suffix: NameKey::new() }
     }
-}
-
-/// How a query ended; also a metric label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Positive answer.
-    Answer,
-    /// The name exists, the type does not.
-    NoData,
-    /// The name does not exist.
-    NxDomain,
-    /// Outside our zones, or not allowed.
-    Refused,
-    /// Malformed.
-    FormErr,
-    /// Opcode or meta query we do not serve.
-    NotImp,
-    /// EDNS version above 0.
-    BadVers,
-    /// Silence: shorter than a header.
-    Runt,
-    /// Silence: a response (QR=1).
-    NotAQuery,
-}
-
-/// Query types told apart in metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueryType {
-    /// A.
-    A,
-    /// AAAA.
-    Aaaa,
-    /// SRV.
-    Srv,
-    /// CNAME.
-    Cname,
-    /// SOA.
-    Soa,
-    /// NS.
-    Ns,
-    /// ANY.
-    Any,
-    /// All others, and none.
-    Other,
-}
-
-/// What [`answer`] did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reply {
-    /// Octets of the response at the start of the buffer; 0 is silence.
-    pub length: usize,
-    /// How the query ended.
-    pub outcome: Outcome,
-    /// The question's type.
-    pub query_type: QueryType,
-    /// Whether TC is set.
-    pub truncated: bool,
 }
 
 /// Answers the query in `buffer[..received]` in place.
 ///
-/// `buffer` is at least [`MAX_UDP_PAYLOAD`] octets for UDP and 65,535 for TCP; the response starts where the query did.
+/// `buffer` holds at least [`MAX_UDP_PAYLOAD`] octets for UDP and 65,535 for TCP; the response starts where the query
+/// did. A shorter buffer bounds the response.
+#[inline]
 pub fn answer(snapshot: &Snapshot, ctx: &mut Ctx, transport: Transport, buffer: &mut [u8], received: usize) -> Reply {
-    let _ = (snapshot, ctx, transport, buffer, received);
-    Reply {
-        length: 0,
-        outcome: Outcome::Runt,
-        query_type: QueryType::Other,
-        truncated: false,
+    let message = buffer.get(..received).unwrap_or_default();
+    let query = match Query::parse(message, &mut ctx.key) {
+        Ok(query) => query,
+        Err(fault) => return answer_fault(fault, buffer),
+    };
+    let mut response = Response::new(buffer, &query, transport, &ctx.settings);
+    let outcome = match query.edns {
+        Some(edns) if edns.version > 0 => Outcome::BadVers,
+        _ if query.qclass == class::IN => answer_internet(snapshot, ctx, &query, &mut response),
+        _ => chaos::answer(&ctx.settings, &ctx.key, &query, &mut response),
+    };
+    response.finish(&query, &ctx.settings, outcome)
+}
+
+/// Answers a query of class IN.
+#[inline]
+fn answer_internet(snapshot: &Snapshot, ctx: &mut Ctx, query: &Query, response: &mut Response<'_>) -> Outcome {
+    let Some(node) = snapshot.find(&ctx.key) else {
+        return answer_missing(snapshot, ctx, query.qtype, response);
+    };
+    match node.set(query.qtype) {
+        Some(set) if positive::write(node, set, &mut ctx.sampler, response) => Outcome::Answer,
+        set => answer_other(snapshot, ctx, node, set.is_some(), query.qtype, response),
+    }
+}
+
+/// Answers for a name without a node: it does not exist, if it is ours at all.
+#[inline(never)]
+fn answer_missing(snapshot: &Snapshot, ctx: &mut Ctx, qtype: u16, response: &mut Response<'_>) -> Outcome {
+    if let Some(outcome) = meta_type(qtype) {
+        return outcome;
+    }
+    let Some((encloser, offset)) = closest_encloser(snapshot, ctx) else { return Outcome::Refused };
+    negative::write(snapshot, ctx, offset + encloser.apex_offset(), None, response);
+    Outcome::NxDomain
+}
+
+/// Answers for a node that has no record of the type asked for, or none to give at present.
+#[inline(never)]
+fn answer_other(
+    snapshot: &Snapshot,
+    ctx: &mut Ctx,
+    node: Node<'_>,
+    has_type: bool,
+    qtype: u16,
+    response: &mut Response<'_>,
+) -> Outcome {
+    if let Some(outcome) = meta_type(qtype) {
+        return outcome;
+    }
+    // RFC 1034 §4.3.2 step 3a: a CNAME answers for every type.
+    if let Some(alias) = node.set(rtype::CNAME)
+        && qtype != rtype::CNAME
+        && positive::write(node, alias, &mut ctx.sampler, response)
+    {
+        return Outcome::Answer;
+    }
+    if qtype == rtype::ANY && node.sets().any(|(_, set)| set.count() > 0) {
+        positive::write_minimal_any(response);
+        return Outcome::Answer;
+    }
+    let (outcome, ttl) = match ctx.settings.empty_service {
+        EmptyService::NxDomain if negative::absent_on_aws(node) => (Outcome::NxDomain, None),
+        EmptyService::NoData { ttl } if has_type => (Outcome::NoData, Some(ttl)),
+        _ => (Outcome::NoData, None),
+    };
+    negative::write(snapshot, ctx, node.apex_offset(), ttl, response);
+    outcome
+}
+
+/// The closest ancestor of the name asked for that has a node (RFC 4592 §3.3.1), and the offset of its name there.
+#[inline]
+fn closest_encloser<'s>(snapshot: &'s Snapshot, ctx: &mut Ctx) -> Option<(Node<'s>, usize)> {
+    let mut offset = 0;
+    loop {
+        let label = usize::from(*ctx.key.as_wire().get(offset)?);
+        if label == 0 {
+            return None;
+        }
+        offset += label + 1;
+        ctx.suffix.fill_suffix(&ctx.key, offset);
+        if let Some(node) = snapshot.find(&ctx.suffix) {
+            return Some((node, offset));
+        }
+    }
+}
+
+/// The outcome of types that no record has (RFC 6895 §3.1); `None` for ANY and for types of data.
+#[inline]
+fn meta_type(qtype: u16) -> Option<Outcome> {
+    match qtype {
+        rtype::META_FIRST..rtype::IXFR | 253..rtype::ANY | 0 | rtype::OPT => Some(Outcome::NotImp),
+        rtype::IXFR | rtype::AXFR => Some(Outcome::Refused),
+        _ => None,
     }
 }

@@ -1,1 +1,91 @@
-//! (skeleton)
+//! From sockets to `dns::answer` and back.
+//!
+//! What lives where:
+//!
+//! - [`bind`](mod@bind): the sockets of one address. One UDP socket a worker, one TCP listener, all on the same port.
+//! - [`mmsg`]: batches of datagrams through recvmmsg and sendmmsg. The only unsafe code.
+//! - [`udp`]: the worker, a pinned thread with the one loop of the hot side.
+//! - [`tcp`]: listeners and connections as tokio tasks, with their timeouts.
+//! - `exchange`: one turn of a connection: framing, pipelining, and the buffers lent for it.
+//! - [`connections`]: how many there may be, and which one is closed when there are too many.
+//!
+//! # The one loop
+//!
+//! ```text
+//!         ┌──────────────────────────────────────────────────────────────────────────┐
+//!         ▼                                                                          │
+//!     receive ──▶ view.snapshot() ──▶ answer each in its slot ──▶ send ──▶ sweep ────┘
+//!     1…64, or nothing after           swaps silent ones out       one      once a second:
+//!     the idle timeout                 of the way                  syscall  the kernel's drops
+//! ```
+//!
+//! A transport is these four verbs, and the memory they share: `receive` fills slots, `answer_each` turns each
+//! query into its response where it lies, `send` hands the slots back, `sweep` is the periodic upkeep.
+//! [`mmsg::Batch`] is the only transport today and therefore a plain type. An AF_XDP one has the same verbs with
+//! frames for slots; once it exists, the verbs become a trait and the loop in [`udp`] stays as it is.
+//!
+//! # Invariants
+//!
+//! - A worker takes one snapshot a batch, and one after each idle timeout, so that it never pins an old one.
+//! - Between receive and send a worker neither allocates, locks, logs nor waits.
+//! - One faulty datagram, in or out, costs itself only: it is counted and the rest of its batch goes on.
+//! - A TCP connection that waits owns no buffer, and no task keeps a snapshot while it waits for a client.
+//! - A connection with a response still to be written is never closed to make room for another one.
+
+use crate::dns::{Ctx, Reply, Transport};
+use crate::table::Snapshot;
+
+pub mod bind;
+pub mod connections;
+mod exchange;
+pub mod mmsg;
+pub mod tcp;
+pub mod udp;
+
+pub use bind::{Endpoint, bind};
+
+/// A short name for the shape of `dns::answer`, so that tests can put another function in its place.
+///
+/// Workers and connections are generic over it; as `dns::answer` is a type of its own to the compiler, the call
+/// stays direct and can be inlined.
+trait Responder: Fn(&Snapshot, &mut Ctx, Transport, &mut [u8], usize) -> Reply + Copy + Send + Sync + 'static {}
+
+impl<F> Responder for F where
+    F: Fn(&Snapshot, &mut Ctx, Transport, &mut [u8], usize) -> Reply + Copy + Send + Sync + 'static
+{
+}
+
+#[cfg(test)]
+mod testing {
+    //! What the tests of several files share.
+
+    use super::*;
+    use crate::dns::{Outcome, QueryType};
+
+    /// A responder that sends the query back with QR set; silent when the query already has it.
+    pub(super) fn echo(_: &Snapshot, _: &mut Ctx, _: Transport, buffer: &mut [u8], received: usize) -> Reply {
+        let silent = received < 12 || buffer[2] & 0x80 != 0;
+        buffer[2] |= 0x80;
+        Reply {
+            length: if silent { 0 } else { received },
+            outcome: Outcome::Answer,
+            query_type: QueryType::Other,
+            truncated: false,
+        }
+    }
+
+    /// A query of `length` octets that can be told from others by its id.
+    pub(super) fn query(id: u16, length: usize) -> Vec<u8> {
+        let mut query = vec![b'q'; length];
+        query[..2].copy_from_slice(&id.to_be_bytes());
+        query[2] = 0;
+        query
+    }
+
+    /// What [`echo`] answers to [`query`].
+    pub(super) fn response(id: u16, length: usize) -> Vec<u8> {
+        let mut response = query(id, length);
+        response[2] = 0x80;
+        response
+    }
+}

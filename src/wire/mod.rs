@@ -1,1 +1,22 @@
-//! (skeleton)
+//! DNS messages as octets: what a query says, and how a response is put together.
+//!
+//! [`Query::parse`] reads, [`Writer`] writes, [`NameKey`] and [`Name`] are the two forms of a name: one lives
+//! in a worker's scratch space, the other in the cold side's data. Nothing here knows what the answer is.
+//! RFC 1035 §4, with the extension mechanism of RFC 6891.
+
+#![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing)]
+
+mod edns;
+mod name;
+mod query;
+mod reader;
+pub mod types;
+mod writer;
+
+pub use edns::Edns;
+pub(crate) use name::wire_labels;
+pub use name::{Name, NameError, NameKey};
+pub use query::{Fault, HEADER_LENGTH, Query};
+pub use reader::{Reader, Short};
+pub use writer::{Full, Writer};

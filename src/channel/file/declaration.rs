@@ -39,12 +39,7 @@ pub(super) fn read(file: &Arc<Path>, bytes: &[u8]) -> (Fragment, Vec<Fault>) {
         Err(trouble) => return (fragment, vec![Fault::new(file, trouble.at, trouble.message)]),
     };
     let mut reader = Reader::new(file);
-    reader.faults.extend(
-        document
-            .troubles
-            .into_iter()
-            .map(|trouble| Fault::new(file, trouble.at, trouble.message)),
-    );
+    reader.faults.extend(document.troubles.into_iter().map(|trouble| Fault::new(file, trouble.at, trouble.message)));
     if let Some(namespaces) = top(&mut reader, &document.root) {
         fragment.readable = true;
         fragment.namespaces = namespaces;
@@ -61,20 +56,13 @@ fn top(reader: &mut Reader, root: &Node) -> Option<Vec<DeclaredNamespace>> {
     let trail = top.key("version");
     let number = reader.text(version, &trail)?;
     if number != "1" {
-        reader.fault(
-            version.at,
-            &trail,
-            Violation::not(number, "a version of this format", "1"),
-        );
+        reader.fault(version.at, &trail, Violation::not(number, "a version of this format", "1"));
         return None;
     }
     let namespaces = reader.required(namespaces, root.at, &top, "namespaces")?;
     let trail = top.key("namespaces");
     let items = reader.items(namespaces, &trail)?;
-    let read = items
-        .iter()
-        .enumerate()
-        .filter_map(|(index, node)| namespace(reader, node, &trail.index(index), index));
+    let read = items.iter().enumerate().filter_map(|(index, node)| namespace(reader, node, &trail.index(index), index));
     Some(read.collect())
 }
 
@@ -86,11 +74,7 @@ fn namespace(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) 
         "DNS_PRIVATE" => Ok(NamespaceType::DnsPrivate),
         "DNS_PUBLIC" => Ok(NamespaceType::DnsPublic),
         "HTTP" => Ok(NamespaceType::Http),
-        _ => Err(Violation::not(
-            text,
-            "the type of a namespace",
-            "DNS_PRIVATE, DNS_PUBLIC and HTTP",
-        )),
+        _ => Err(Violation::not(text, "the type of a namespace", "DNS_PRIVATE, DNS_PUBLIC and HTTP")),
     });
     let vpc = given(reader, vpc, &trail.key("vpc"), |text| {
         names::vpc(NamespaceType::DnsPrivate, text).map(|()| Box::from(text))
@@ -101,23 +85,12 @@ fn namespace(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) 
         let trail = trail.key("services");
         let items = reader.items(services, &trail).unwrap_or_default();
         found.extend(
-            items
-                .iter()
-                .enumerate()
-                .filter_map(|(index, node)| service(reader, node, &trail.index(index), index)),
+            items.iter().enumerate().filter_map(|(index, node)| service(reader, node, &trail.index(index), index)),
         );
     }
     let name = reader.required(name, node.at, trail, "name")?;
     let text = reader.text(name, &trail.key("name"))?;
-    Some(DeclaredNamespace {
-        name: text.into(),
-        at: name.at,
-        index,
-        kind,
-        vpc,
-        soa_ttl,
-        services: found,
-    })
+    Some(DeclaredNamespace { name: text.into(), at: name.at, index, kind, vpc, soa_ttl, services: found })
 }
 
 /// An optional value that several files may give.
@@ -128,22 +101,13 @@ fn given<T>(
     parse: impl FnOnce(&str) -> Result<T, Violation>,
 ) -> Given<T> {
     let Some(node) = node else { return Given::Absent };
-    let value = reader
-        .text(node, trail)
-        .and_then(|text| reader.checked(node.at, trail, parse(text)));
+    let value = reader.text(node, trail).and_then(|text| reader.checked(node.at, trail, parse(text)));
     value.map_or(Given::Faulty, |value| Given::Value(value, node.at))
 }
 
 /// One service.
 fn service(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) -> Option<DeclaredService> {
-    let keys = [
-        "name",
-        "routing_policy",
-        "dns_records",
-        "health_check_custom_config",
-        "attributes",
-        "instances",
-    ];
+    let keys = ["name", "routing_policy", "dns_records", "health_check_custom_config", "attributes", "instances"];
     let probing = "active health checks are not supported in this release; allowed is health_check_custom_config";
     let [name, policy, records, custom, attributes, instances] =
         reader.fields_refusing(node, trail, keys, &[("health_check_config", probing)])?;
@@ -159,18 +123,11 @@ fn service(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) ->
     if let Some(node) = records {
         let trail = trail.key("dns_records");
         let items = reader.items(node, &trail).unwrap_or_default();
-        let found = items
-            .iter()
-            .enumerate()
-            .filter_map(|(index, node)| record(reader, node, &trail.index(index)));
+        let found = items.iter().enumerate().filter_map(|(index, node)| record(reader, node, &trail.index(index)));
         service.dns_records = found.collect();
         // With a fault in the parts, one in the whole would be a guess.
         if reader.faults.len() == before {
-            reader.checked(
-                node.at,
-                &trail,
-                records::combination(&service.dns_records, service.routing_policy),
-            );
+            reader.checked(node.at, &trail, records::combination(&service.dns_records, service.routing_policy));
         }
     }
     let records_known = reader.faults.len() == before;
@@ -214,14 +171,7 @@ fn service(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) ->
     let name = reader.required(name, node.at, trail, "name")?;
     let text = reader.text(name, &trail.key("name"))?;
     reader.checked(name.at, &trail.key("name"), names::service_name(text))?;
-    Some(DeclaredService {
-        name: text.into(),
-        at: name.at,
-        index,
-        records_at,
-        service,
-        instances: places,
-    })
+    Some(DeclaredService { name: text.into(), at: name.at, index, records_at, service, instances: places })
 }
 
 /// One DNS record of a service.
@@ -237,10 +187,7 @@ fn record(reader: &mut Reader, node: &Node, trail: &Trail<'_>) -> Option<DnsReco
         let text = reader.text(node, &trail)?;
         reader.checked(node.at, &trail, records::ttl(text))
     });
-    Some(DnsRecord {
-        record_type: record_type?,
-        ttl: ttl?,
-    })
+    Some(DnsRecord { record_type: record_type?, ttl: ttl? })
 }
 
 /// The custom health check; its threshold is checked and means nothing, as on AWS, where it is always 1.

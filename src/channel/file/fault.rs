@@ -36,11 +36,7 @@ pub struct Fault {
 impl Fault {
     /// A fault at a place of `file`.
     pub fn new(file: &Arc<Path>, at: Position, message: impl Into<String>) -> Self {
-        Self {
-            file: Arc::clone(file),
-            at,
-            message: message.into().into_boxed_str(),
-        }
+        Self { file: Arc::clone(file), at, message: message.into().into_boxed_str() }
     }
 }
 

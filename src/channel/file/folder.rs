@@ -103,11 +103,7 @@ impl Cached {
 impl Loader {
     /// A loader of `paths`, each a file or a folder. Nothing is read yet.
     pub fn new(paths: impl Into<Vec<PathBuf>>) -> Self {
-        Self {
-            paths: paths.into(),
-            cache: BTreeMap::new(),
-            parsed: 0,
-        }
+        Self { paths: paths.into(), cache: BTreeMap::new(), parsed: 0 }
     }
 
     /// The files and folders, as given.
@@ -131,15 +127,8 @@ impl Loader {
                 break;
             }
             if attempt == ATTEMPTS {
-                let file = torn
-                    .take()
-                    .or_else(|| listing.difference(&after))
-                    .unwrap_or_else(|| Path::new("").into());
-                return Err(vec![Fault::new(
-                    &file,
-                    Position::WHOLE,
-                    "the file changes while it is read",
-                )]);
+                let file = torn.take().or_else(|| listing.difference(&after)).unwrap_or_else(|| Path::new("").into());
+                return Err(vec![Fault::new(&file, Position::WHOLE, "the file changes while it is read")]);
             }
             std::thread::sleep(PAUSE);
             listing = Listing::of(&self.paths);
@@ -160,33 +149,17 @@ impl Loader {
             files: files.len(),
             bytes: files.iter().map(|(_, print)| print.size).sum(),
             namespaces: state.namespaces.len(),
-            services: state
-                .namespaces
-                .values()
-                .map(|namespace| namespace.services.len())
-                .sum(),
+            services: state.namespaces.values().map(|namespace| namespace.services.len()).sum(),
             instances: state.instance_count(),
         };
-        let contents = Contents(
-            cached()
-                .map(|cached| (Arc::clone(&cached.fragment.file), cached.number))
-                .collect(),
-        );
-        Ok(Loaded {
-            state,
-            summary,
-            contents,
-        })
+        let contents = Contents(cached().map(|cached| (Arc::clone(&cached.fragment.file), cached.number)).collect());
+        Ok(Loaded { state, summary, contents })
     }
 
     /// Brings the cache up to `listing`, and returns a file that changed meanwhile.
     fn refresh(&mut self, listing: &Listing) -> Option<Arc<Path>> {
         for (path, print) in &listing.files {
-            if self
-                .cache
-                .get(path)
-                .is_some_and(|cached| cached.settled && cached.print == *print)
-            {
+            if self.cache.get(path).is_some_and(|cached| cached.settled && cached.print == *print) {
                 continue;
             }
             let settled = print.settled(SystemTime::now());
@@ -195,8 +168,7 @@ impl Loader {
                 Ok(None) => return Some(Arc::clone(path)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(Arc::clone(path)),
                 Err(error) => {
-                    self.cache
-                        .insert(Arc::clone(path), Cached::unreadable(path, print, &error));
+                    self.cache.insert(Arc::clone(path), Cached::unreadable(path, print, &error));
                     continue;
                 }
             };
@@ -212,14 +184,7 @@ impl Loader {
                     self.parsed += 1;
                     let (fragment, faults) = parse(path, &bytes);
                     let number = self.parsed;
-                    let cached = Cached {
-                        print: *print,
-                        settled,
-                        content,
-                        number,
-                        fragment,
-                        faults,
-                    };
+                    let cached = Cached { print: *print, settled, content, number, fragment, faults };
                     self.cache.insert(Arc::clone(path), cached);
                 }
             }
@@ -243,11 +208,7 @@ fn parse(path: &Arc<Path>, bytes: &[u8]) -> (Fragment, Vec<Fault>) {
     std::panic::catch_unwind(|| format.read(path, bytes)).unwrap_or_else(|_| {
         (
             Fragment::unreadable(path),
-            vec![Fault::new(
-                path,
-                Position::WHOLE,
-                "the parser fails on this file; please report it",
-            )],
+            vec![Fault::new(path, Position::WHOLE, "the parser fails on this file; please report it")],
         )
     })
 }

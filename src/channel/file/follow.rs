@@ -46,11 +46,7 @@ impl Follower {
     /// Loads `paths` for the first time. Blocks on files.
     pub fn start(paths: impl Into<Vec<PathBuf>>) -> Result<(Self, State), Vec<Fault>> {
         let mut loader = Loader::new(paths);
-        let Loaded {
-            state,
-            summary,
-            contents,
-        } = loader.load()?;
+        let Loaded { state, summary, contents } = loader.load()?;
         let status = FileStatus {
             last_good: SystemTime::now(),
             summary,
@@ -60,14 +56,7 @@ impl Follower {
             watching: false,
         };
         let status = watch::Sender::new(status);
-        Ok((
-            Self {
-                loader,
-                applied: contents,
-                status,
-            },
-            state,
-        ))
+        Ok((Self { loader, applied: contents, status }, state))
     }
 
     /// The status now and from now on.
@@ -80,11 +69,7 @@ impl Follower {
     /// A load with faults changes nothing: the faults are logged once and stand in the status until a load is
     /// good again. `reload` asks for a load, as for SIGHUP; a file being written is waited for all the same.
     pub async fn run(self, reload: Arc<Notify>, apply: impl FnMut(State) + Send + 'static) {
-        let Self {
-            mut loader,
-            mut applied,
-            status,
-        } = self;
+        let Self { mut loader, mut applied, status } = self;
         let mut watcher = Watcher::new(loader.paths(), reload);
         // Taken along into the blocking threads and back.
         let mut apply = Box::new(apply);
@@ -106,11 +91,7 @@ impl Follower {
             }
             let watching = watcher.works();
             match result {
-                Ok(Loaded {
-                    state,
-                    summary,
-                    contents,
-                }) => {
+                Ok(Loaded { state, summary, contents }) => {
                     let changed = contents != applied;
                     if changed {
                         applied = contents;
@@ -139,13 +120,7 @@ fn good(status: &mut FileStatus, summary: Summary, changed: bool, watching: bool
         status.last_good = SystemTime::now();
         status.loads += 1;
         status.summary = summary;
-        let Summary {
-            files,
-            namespaces,
-            services,
-            instances,
-            ..
-        } = summary;
+        let Summary { files, namespaces, services, instances, .. } = summary;
         tracing::info!(files, namespaces, services, instances, "declarations loaded");
     } else if !status.faults.is_empty() {
         tracing::info!("the declarations are again those that answer");
@@ -160,10 +135,7 @@ fn bad(status: &mut FileStatus, faults: Vec<Fault>, watching: bool) {
     if *status.faults == *faults {
         return;
     }
-    tracing::error!(
-        faults = faults.len(),
-        "the declarations have faults; the last good state goes on answering"
-    );
+    tracing::error!(faults = faults.len(), "the declarations have faults; the last good state goes on answering");
     for fault in faults.iter().take(LOGGED_MAX) {
         tracing::error!("{fault}");
     }

@@ -20,11 +20,7 @@ pub(super) struct Fragment {
 impl Fragment {
     /// The fragment of a file that could not be understood.
     pub(super) fn unreadable(file: &Arc<Path>) -> Self {
-        Self {
-            file: Arc::clone(file),
-            readable: false,
-            namespaces: Vec::new(),
-        }
+        Self { file: Arc::clone(file), readable: false, namespaces: Vec::new() }
     }
 }
 

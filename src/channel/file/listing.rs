@@ -79,8 +79,7 @@ impl Fingerprint {
         let (Ok(seconds), Ok(nanos)) = (u64::try_from(seconds), u32::try_from(nanos)) else {
             return false;
         };
-        now.duration_since(UNIX_EPOCH + Duration::new(seconds, nanos))
-            .is_ok_and(|age| age >= TICK)
+        now.duration_since(UNIX_EPOCH + Duration::new(seconds, nanos)).is_ok_and(|age| age >= TICK)
     }
 }
 
@@ -102,9 +101,7 @@ impl Listing {
         for path in paths {
             match path.metadata() {
                 Ok(metadata) if metadata.is_dir() => match names(path) {
-                    Ok(names) => names
-                        .iter()
-                        .for_each(|name| listing.add(&path.join(name), None, &mut seen)),
+                    Ok(names) => names.iter().for_each(|name| listing.add(&path.join(name), None, &mut seen)),
                     Err(error) => listing.fault(path, format!("the folder cannot be listed: {error}")),
                 },
                 metadata => listing.add(path, Some(metadata), &mut seen),
@@ -141,10 +138,7 @@ impl Listing {
             return self.fault(path, "this is neither a file nor a folder");
         }
         if path.file_name().and_then(Format::of).is_none() {
-            return self.fault(
-                path,
-                format!("the name does not tell the format; allowed are {}", Format::KNOWN),
-            );
+            return self.fault(path, format!("the name does not tell the format; allowed are {}", Format::KNOWN));
         }
         let print = Fingerprint::of(&metadata);
         if seen.insert(print.identity) {

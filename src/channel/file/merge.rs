@@ -28,11 +28,8 @@ pub(super) fn merge<'a>(fragments: impl Iterator<Item = &'a Fragment> + Clone) -
     // DNS names compare without regard to case (RFC 4343), names of HTTP namespaces exactly.
     let mut groups: BTreeMap<Box<str>, Vec<Piece<'a>>> = BTreeMap::new();
     for (file, piece) in pieces {
-        let name = if http.contains(&*piece.name) {
-            piece.name.clone()
-        } else {
-            piece.name.to_ascii_lowercase().into()
-        };
+        let name =
+            if http.contains(&*piece.name) { piece.name.clone() } else { piece.name.to_ascii_lowercase().into() };
         groups.entry(name).or_default().push((file, piece));
     }
     let mut merger = Merger { faults: Vec::new() };
@@ -53,11 +50,7 @@ struct Merger {
 impl Merger {
     /// Notes a fault in `piece`; `key` continues the path.
     fn fault(&mut self, (file, piece): Piece<'_>, at: Position, key: &str, message: impl std::fmt::Display) {
-        self.faults.push(Fault::new(
-            file,
-            at,
-            format!("namespaces[{}]{key}: {message}", piece.index),
-        ));
+        self.faults.push(Fault::new(file, at, format!("namespaces[{}]{key}: {message}", piece.index)));
     }
 
     /// Merges the pieces of one namespace.
@@ -189,9 +182,7 @@ impl Merger {
                     );
                 }
                 self.service_faults(piece, declared, found);
-                namespace
-                    .services
-                    .insert(declared.name.clone(), declared.service.clone());
+                namespace.services.insert(declared.name.clone(), declared.service.clone());
             }
         }
     }
@@ -201,13 +192,8 @@ impl Merger {
         if found.is_empty() {
             return;
         }
-        let places: HashMap<&str, (Position, usize)> = declared
-            .service
-            .instances
-            .keys()
-            .map(|id| &**id)
-            .zip(declared.instances.iter().copied())
-            .collect();
+        let places: HashMap<&str, (Position, usize)> =
+            declared.service.instances.keys().map(|id| &**id).zip(declared.instances.iter().copied()).collect();
         let service = format!(".services[{}]", declared.index);
         for (part, message) in found {
             match part {
@@ -231,16 +217,7 @@ fn first_at(
     let Some(((file, _), first)) = places.get(taken.service) else {
         return violation.to_string();
     };
-    let instance = taken
-        .instance
-        .and_then(|id| first.service.instances.keys().position(|key| **key == *id));
-    let at = instance
-        .and_then(|index| first.instances.get(index))
-        .map_or(first.at, |(at, _)| *at);
-    format!(
-        "{violation} (the other is at {}:{}:{})",
-        file.display(),
-        at.line,
-        at.column
-    )
+    let instance = taken.instance.and_then(|id| first.service.instances.keys().position(|key| **key == *id));
+    let at = instance.and_then(|index| first.instances.get(index)).map_or(first.at, |(at, _)| *at);
+    format!("{violation} (the other is at {}:{}:{})", file.display(), at.line, at.column)
 }

@@ -32,12 +32,7 @@ impl Places {
             if !real.is_dir() {
                 continue;
             }
-            let names = real
-                .read_dir()
-                .into_iter()
-                .flatten()
-                .flatten()
-                .map(|entry| entry.file_name());
+            let names = real.read_dir().into_iter().flatten().flatten().map(|entry| entry.file_name());
             names.filter(|name| counts(name)).for_each(|name| {
                 let entry = real.join(name);
                 if entry.is_symlink() {

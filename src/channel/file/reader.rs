@@ -56,10 +56,7 @@ pub(super) struct Reader {
 impl Reader {
     /// A reader of `file` without faults so far.
     pub(super) fn new(file: &Arc<Path>) -> Self {
-        Self {
-            file: Arc::clone(file),
-            faults: Vec::new(),
-        }
+        Self { file: Arc::clone(file), faults: Vec::new() }
     }
 
     /// Notes a fault.
@@ -107,9 +104,8 @@ impl Reader {
                 *field = Some(value);
                 continue;
             }
-            let near = allowed
-                .iter()
-                .max_by(|a, b| strsim::jaro_winkler(a, text).total_cmp(&strsim::jaro_winkler(b, text)));
+            let near =
+                allowed.iter().max_by(|a, b| strsim::jaro_winkler(a, text).total_cmp(&strsim::jaro_winkler(b, text)));
             // Jaro-Winkler gives about 0.9 to a slip of one letter, and less than 0.7 to unrelated words.
             let meant = near.filter(|name| strsim::jaro_winkler(name, text) > 0.8);
             let hint = meant.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
@@ -127,11 +123,7 @@ impl Reader {
         match &node.value {
             Value::Mapping(pairs) => Some(pairs),
             other => {
-                self.fault(
-                    node.at,
-                    trail,
-                    format_args!("{} stands here; allowed is a mapping", kind(other)),
-                );
+                self.fault(node.at, trail, format_args!("{} stands here; allowed is a mapping", kind(other)));
                 None
             }
         }

@@ -225,9 +225,7 @@ impl Watcher {
     /// A file that matters and is being written: of several, the one touched last.
     fn blocked(&self) -> Option<(&Path, Instant)> {
         let files = self.writing.iter().filter(|(path, _)| self.places.matter(path));
-        files
-            .max_by_key(|(_, touched)| **touched)
-            .map(|(path, touched)| (&**path, *touched))
+        files.max_by_key(|(_, touched)| **touched).map(|(path, touched)| (&**path, *touched))
     }
 
     /// Waits for an event in the queue, or for a request from outside.
@@ -291,10 +289,7 @@ impl Watcher {
                     watch: event.wd(),
                     flags: event.events(),
                     cookie: event.cookie(),
-                    name: event
-                        .file_name()
-                        .map(CStr::to_bytes)
-                        .map(|name| OsStr::from_bytes(name).to_owned()),
+                    name: event.file_name().map(CStr::to_bytes).map(|name| OsStr::from_bytes(name).to_owned()),
                 }),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => break None,
@@ -374,6 +369,5 @@ impl Watcher {
 
 /// Whether a file has just been created and waits for its content. Links and directories come complete.
 fn is_empty_file(path: &Path) -> bool {
-    path.symlink_metadata()
-        .is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
+    path.symlink_metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
 }

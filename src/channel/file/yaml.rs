@@ -55,10 +55,7 @@ pub(super) struct Trouble {
 impl Trouble {
     /// A trouble at `at`.
     fn new(at: Position, message: impl Into<String>) -> Self {
-        Self {
-            at,
-            message: message.into(),
-        }
+        Self { at, message: message.into() }
     }
 }
 
@@ -90,14 +87,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Document, Trouble> {
         builder.take(event, position(&span.start))?;
     }
     match builder.root {
-        Some(root) => Ok(Document {
-            root,
-            troubles: builder.troubles,
-        }),
-        None => Err(Trouble::new(
-            Position::START,
-            "the file holds no document; allowed is one",
-        )),
+        Some(root) => Ok(Document { root, troubles: builder.troubles }),
+        None => Err(Trouble::new(Position::START, "the file holds no document; allowed is one")),
     }
 }
 
@@ -114,18 +105,12 @@ fn is_printable(c: char) -> bool {
 fn end_of(text: &str) -> Position {
     let line = text.bytes().filter(|&octet| octet == b'\n').count();
     let last = text.rsplit('\n').next().unwrap_or_default();
-    Position {
-        line: count(line) + 1,
-        column: count(last.chars().count()) + 1,
-    }
+    Position { line: count(line) + 1, column: count(last.chars().count()) + 1 }
 }
 
 /// The parser's position, whose columns count from 0.
 fn position(marker: &Marker) -> Position {
-    Position {
-        line: count(marker.line()),
-        column: count(marker.col()) + 1,
-    }
+    Position { line: count(marker.line()), column: count(marker.col()) + 1 }
 }
 
 /// A count that fits; files of more than four thousand million lines are not expected.
@@ -150,11 +135,7 @@ enum Content {
     /// A list.
     Sequence(Vec<Node>),
     /// Pairs, with the key that waits for its value and the first place of each key.
-    Mapping {
-        pairs: Vec<(Node, Node)>,
-        key: Option<(Node, bool)>,
-        seen: HashMap<Rc<str>, Position>,
-    },
+    Mapping { pairs: Vec<(Node, Node)>, key: Option<(Node, bool)>, seen: HashMap<Rc<str>, Position> },
 }
 
 /// Makes the tree, event by event.
@@ -178,17 +159,11 @@ impl Builder {
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
             Event::DocumentStart(_) if self.root.is_none() => Ok(()),
-            Event::DocumentStart(_) => Err(Trouble::new(
-                at,
-                "a second document begins here; allowed is one in a file",
-            )),
+            Event::DocumentStart(_) => Err(Trouble::new(at, "a second document begins here; allowed is one in a file")),
             Event::Scalar(text, style, anchor, tag) => {
                 let tagged = known_tag(tag.as_deref(), at)?;
                 let plain = style == ScalarStyle::Plain && tagged != Some("str");
-                let value = Value::Scalar {
-                    text: text.into(),
-                    plain,
-                };
+                let value = Value::Scalar { text: text.into(), plain };
                 self.finish(Node { at, value }, anchor, 1)
             }
             Event::SequenceStart(anchor, tag) => {
@@ -197,11 +172,7 @@ impl Builder {
             }
             Event::MappingStart(anchor, tag) => {
                 known_tag(tag.as_deref(), at)?;
-                let content = Content::Mapping {
-                    pairs: Vec::new(),
-                    key: None,
-                    seen: HashMap::new(),
-                };
+                let content = Content::Mapping { pairs: Vec::new(), key: None, seen: HashMap::new() };
                 self.begin(at, anchor, content)
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(at),
@@ -212,13 +183,7 @@ impl Builder {
                         "the alias stands inside its own anchor; allowed are aliases of finished nodes",
                     ));
                 };
-                let (node, size) = (
-                    Node {
-                        at,
-                        value: node.value.clone(),
-                    },
-                    *size,
-                );
+                let (node, size) = (Node { at, value: node.value.clone() }, *size);
                 self.aliased = self.aliased.saturating_add(size);
                 if self.aliased > ALIASED_MAX {
                     let text = format!(
@@ -239,12 +204,7 @@ impl Builder {
                 format!("the file nests deeper than {DEPTH_MAX} levels; allowed are {DEPTH_MAX}"),
             ));
         }
-        self.open.push(Open {
-            at,
-            anchor,
-            size: 1,
-            content,
-        });
+        self.open.push(Open { at, anchor, size: 1, content });
         Ok(())
     }
 
@@ -301,9 +261,8 @@ fn known_tag(tag: Option<&saphyr_parser::Tag>, at: Position) -> Result<Option<&s
     match tag {
         None => Ok(None),
         Some(tag) if tag.is_yaml_core_schema() => Ok(Some(&tag.suffix)),
-        Some(tag) => Err(Trouble::new(
-            at,
-            format!("the tag {:?} has no meaning here; allowed is no tag", tag.to_string()),
-        )),
+        Some(tag) => {
+            Err(Trouble::new(at, format!("the tag {:?} has no meaning here; allowed is no tag", tag.to_string())))
+        }
     }
 }

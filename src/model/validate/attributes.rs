@@ -32,18 +32,12 @@ pub struct AttributeFault {
 impl AttributeFault {
     /// A fault of one pair.
     fn pair(index: usize, violation: Violation) -> Self {
-        Self {
-            index: Some(index),
-            violation,
-        }
+        Self { index: Some(index), violation }
     }
 
     /// A fault of the whole map.
     fn map(text: impl Into<String>) -> Self {
-        Self {
-            index: None,
-            violation: Violation::new(text),
-        }
+        Self { index: None, violation: Violation::new(text) }
     }
 }
 
@@ -55,20 +49,14 @@ pub fn instance(pairs: &[(&str, &str)], dns_records: &[DnsRecord]) -> Vec<Attrib
         let checked = match instance_key(key) {
             Ok(reserved) => {
                 custom += usize::from(!reserved);
-                if reserved {
-                    reserved_value(key, value)
-                } else {
-                    attribute_value(value)
-                }
+                if reserved { reserved_value(key, value) } else { attribute_value(value) }
             }
             Err(violation) => Err(violation),
         };
         faults.extend(checked.err().map(|violation| AttributeFault::pair(index, violation)));
     }
     if custom > CUSTOM_MAX {
-        faults.push(AttributeFault::map(format!(
-            "{custom} custom attributes are too many; allowed are {CUSTOM_MAX}"
-        )));
+        faults.push(AttributeFault::map(format!("{custom} custom attributes are too many; allowed are {CUSTOM_MAX}")));
     }
     let total: usize = pairs.iter().map(|(key, value)| key.len() + value.len()).sum();
     if total > TOTAL_MAX {
@@ -76,14 +64,8 @@ pub fn instance(pairs: &[(&str, &str)], dns_records: &[DnsRecord]) -> Vec<Attrib
         faults.push(AttributeFault::map(text));
     }
     let has = |wanted: &str| pairs.iter().any(|(key, _)| *key == wanted);
-    if has(EC2_INSTANCE_ID)
-        && pairs
-            .iter()
-            .any(|(key, _)| ![EC2_INSTANCE_ID, "AWS_INIT_HEALTH_STATUS"].contains(key))
-    {
-        faults.push(AttributeFault::map(
-            "beside AWS_EC2_INSTANCE_ID allowed is AWS_INIT_HEALTH_STATUS alone",
-        ));
+    if has(EC2_INSTANCE_ID) && pairs.iter().any(|(key, _)| ![EC2_INSTANCE_ID, "AWS_INIT_HEALTH_STATUS"].contains(key)) {
+        faults.push(AttributeFault::map("beside AWS_EC2_INSTANCE_ID allowed is AWS_INIT_HEALTH_STATUS alone"));
     }
     faults.extend(missing(has, dns_records).map(AttributeFault::map));
     faults
@@ -140,17 +122,12 @@ fn instance_key(key: &str) -> Result<bool, Violation> {
     }
     if has_prefix(key, "AWS_") {
         // Developer guide: keys of custom attributes do not start with AWS_.
-        let text = format!(
-            "{} is reserved; allowed are {KNOWN} and keys without AWS_ at the start",
-            Shown(key)
-        );
+        let text = format!("{} is reserved; allowed are {KNOWN} and keys without AWS_ at the start", Shown(key));
         return Err(Violation::new(text));
     }
     if has_prefix(key, "FINGERPOST_") {
-        let text = format!(
-            "{} is not known; no FINGERPOST_ attribute of an instance exists in this release",
-            Shown(key)
-        );
+        let text =
+            format!("{} is not known; no FINGERPOST_ attribute of an instance exists in this release", Shown(key));
         return Err(Violation::new(text));
     }
     Ok(false)
@@ -159,11 +136,9 @@ fn instance_key(key: &str) -> Result<bool, Violation> {
 /// The value of one of Cloud Map's own attributes.
 fn reserved_value(key: &str, value: &str) -> Result<(), Violation> {
     let (fits, what, allowed) = match key {
-        "AWS_INSTANCE_IPV4" => (
-            value.parse::<Ipv4Addr>().is_ok(),
-            "an IPv4 address",
-            "four numbers from 0 to 255 joined by dots",
-        ),
+        "AWS_INSTANCE_IPV4" => {
+            (value.parse::<Ipv4Addr>().is_ok(), "an IPv4 address", "four numbers from 0 to 255 joined by dots")
+        }
         "AWS_INSTANCE_IPV6" => (
             value.parse::<Ipv6Addr>().is_ok(),
             "an IPv6 address",
@@ -174,26 +149,17 @@ fn reserved_value(key: &str, value: &str) -> Result<(), Violation> {
             (fits, "a port", "1 to 65535")
         }
         "AWS_INSTANCE_CNAME" => return names::domain_name(value),
-        "AWS_INIT_HEALTH_STATUS" => (
-            ["HEALTHY", "UNHEALTHY"].contains(&value),
-            "a health status",
-            "HEALTHY and UNHEALTHY",
-        ),
+        "AWS_INIT_HEALTH_STATUS" => {
+            (["HEALTHY", "UNHEALTHY"].contains(&value), "a health status", "HEALTHY and UNHEALTHY")
+        }
         _ => {
             // AWS_EC2_INSTANCE_ID; EC2 User Guide, resource ids: 8 or 17 hexadecimal digits.
             let digits = value.strip_prefix("i-").unwrap_or_default();
-            let hex = digits
-                .bytes()
-                .all(|octet| octet.is_ascii_digit() || (b'a'..=b'f').contains(&octet));
-            (
-                hex && [8, 17].contains(&digits.len()),
-                "an EC2 instance id",
-                "\"i-\" with 8 or 17 hexadecimal digits",
-            )
+            let hex = digits.bytes().all(|octet| octet.is_ascii_digit() || (b'a'..=b'f').contains(&octet));
+            (hex && [8, 17].contains(&digits.len()), "an EC2 instance id", "\"i-\" with 8 or 17 hexadecimal digits")
         }
     };
-    fits.then_some(())
-        .ok_or_else(|| Violation::new(format!("{} is not {what}; {key} allows {allowed}", Shown(value))))
+    fits.then_some(()).ok_or_else(|| Violation::new(format!("{} is not {what}; {key} allows {allowed}", Shown(value))))
 }
 
 /// The value of a custom attribute (API model `AttrValue`): empty, or printable ASCII with inner blanks.
@@ -214,10 +180,7 @@ pub fn service(pairs: &[(&str, &str)]) -> Vec<AttributeFault> {
         faults.extend(checked.err().map(|violation| AttributeFault::pair(index, violation)));
     }
     if pairs.len() > SERVICE_MAX {
-        let text = format!(
-            "{} attributes of a service are too many; allowed are {SERVICE_MAX}",
-            pairs.len()
-        );
+        let text = format!("{} attributes of a service are too many; allowed are {SERVICE_MAX}", pairs.len());
         faults.push(AttributeFault::map(text));
     }
     faults
@@ -228,11 +191,7 @@ fn service_key(key: &str) -> Result<(), Violation> {
     let fits = (1..=SERVICE_KEY_MAX).contains(&key.len())
         && key.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_');
     if !fits {
-        return Err(Violation::not(
-            key,
-            "the key of a service attribute",
-            "1 to 64 letters, digits and \"_\"",
-        ));
+        return Err(Violation::not(key, "the key of a service attribute", "1 to 64 letters, digits and \"_\""));
     }
     if has_prefix(key, "FINGERPOST_") && key != "FINGERPOST_LIMIT" {
         return Err(Violation::not(
@@ -250,24 +209,17 @@ fn service_value(key: &str, value: &str) -> Result<(), Violation> {
     if key == "FINGERPOST_LIMIT" {
         let fits = value == "all" || records::decimal(value).is_some_and(|limit| limit > 0);
         let allowed = "1 to 4294967295, or \"all\"";
-        return fits
-            .then_some(())
-            .ok_or_else(|| Violation::not(value, "a FINGERPOST_LIMIT", allowed));
+        return fits.then_some(()).ok_or_else(|| Violation::not(value, "a FINGERPOST_LIMIT", allowed));
     }
     let fits = value.chars().count() <= VALUE_MAX && !value.chars().any(|c| c.is_control() && c != '\t');
     fits.then_some(()).ok_or_else(|| {
-        Violation::not(
-            value,
-            "the value of a service attribute",
-            "up to 1024 characters without control characters",
-        )
+        Violation::not(value, "the value of a service attribute", "up to 1024 characters without control characters")
     })
 }
 
 /// Whether `key` starts with `prefix` in any case.
 fn has_prefix(key: &str, prefix: &str) -> bool {
-    key.get(..prefix.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    key.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 #[cfg(test)]
@@ -275,17 +227,12 @@ mod tests {
     use super::*;
 
     fn records(types: &[RecordType]) -> Vec<DnsRecord> {
-        types
-            .iter()
-            .map(|&record_type| DnsRecord { record_type, ttl: 1 })
-            .collect()
+        types.iter().map(|&record_type| DnsRecord { record_type, ttl: 1 }).collect()
     }
 
     /// The texts of all faults, joined.
     fn faults(pairs: &[(&str, &str)], types: &[RecordType]) -> String {
-        let texts = instance(pairs, &records(types))
-            .into_iter()
-            .map(|fault| fault.violation.to_string());
+        let texts = instance(pairs, &records(types)).into_iter().map(|fault| fault.violation.to_string());
         texts.collect::<Vec<_>>().join("\n")
     }
 
@@ -321,11 +268,7 @@ mod tests {
             (&[], &[A], "AWS_INSTANCE_IPV4 is missing"),
             (&[V6], &[A], "AWS_INSTANCE_IPV4 is missing"),
             (&[V4], &[Aaaa], "AWS_INSTANCE_IPV6 is missing"),
-            (
-                &[PORT],
-                &[A, Aaaa],
-                "AWS_INSTANCE_IPV4 and AWS_INSTANCE_IPV6 are missing",
-            ),
+            (&[PORT], &[A, Aaaa], "AWS_INSTANCE_IPV4 and AWS_INSTANCE_IPV6 are missing"),
             (&[V4], &[Srv], "AWS_INSTANCE_PORT is missing"),
             (&[PORT], &[Srv], "AWS_INSTANCE_IPV4 and AWS_INSTANCE_IPV6 are missing"),
             (&[V6, PORT], &[A, Srv], "AWS_INSTANCE_IPV4 is missing"),
@@ -333,11 +276,7 @@ mod tests {
             (&[V4], &[Cname], "AWS_INSTANCE_CNAME is missing"),
         ];
         for (pairs, types, text) in bad {
-            assert!(
-                faults(pairs, types).starts_with(text),
-                "{pairs:?} {types:?}: {}",
-                faults(pairs, types)
-            );
+            assert!(faults(pairs, types).starts_with(text), "{pairs:?} {types:?}: {}", faults(pairs, types));
         }
         assert_eq!(instance(&[], &records(&[Srv])).len(), 2);
     }
@@ -376,22 +315,12 @@ mod tests {
             let found = instance(&[pair], &[]);
             assert_eq!((found.len(), found[0].index), (1, Some(0)), "{pair:?}");
         }
-        assert_eq!(
-            faults(&[("AWS_INSTANCE_PORT", "0")], &[]),
-            "0 is not a port; AWS_INSTANCE_PORT allows 1 to 65535"
-        );
+        assert_eq!(faults(&[("AWS_INSTANCE_PORT", "0")], &[]), "0 is not a port; AWS_INSTANCE_PORT allows 1 to 65535");
     }
 
     #[test]
     fn reserved_keys_are_refused() {
-        for key in [
-            "AWS_X",
-            "aws_x",
-            "Aws_Instance_Ipv4",
-            "AWS_ALIAS_DNS_NAME",
-            "FINGERPOST_X",
-            "fingerpost_x",
-        ] {
+        for key in ["AWS_X", "aws_x", "Aws_Instance_Ipv4", "AWS_ALIAS_DNS_NAME", "FINGERPOST_X", "fingerpost_x"] {
             assert_eq!(instance(&[(key, "x")], &[]).len(), 1, "{key}");
         }
         for key in ["AWS", "MY_AWS_X", "ECS_CLUSTER_NAME", "a/b=c"] {
@@ -404,13 +333,7 @@ mod tests {
         for (key, value) in [(&*"k".repeat(255), ""), ("k", &*"v".repeat(1024)), ("k", "a \t b")] {
             assert_eq!(faults(&[(key, value)], &[]), "");
         }
-        for (key, value) in [
-            (&*"k".repeat(256), ""),
-            ("", ""),
-            ("a b", ""),
-            ("ä", ""),
-            ("k", &*"v".repeat(1025)),
-        ] {
+        for (key, value) in [(&*"k".repeat(256), ""), ("", ""), ("a b", ""), ("ä", ""), ("k", &*"v".repeat(1025))] {
             assert_eq!(instance(&[(key, value)], &[]).len(), 1, "{key} {value}");
         }
         for value in [" a", "a ", "\ta", " ", "ä", "a\nb", "\u{1f}"] {

@@ -47,11 +47,7 @@ impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((end, _)) = self.0.char_indices().nth(Self::LONGEST) else {
             let plain = !self.0.is_empty() && self.0.bytes().all(|octet| octet.is_ascii_graphic());
-            return if plain {
-                f.write_str(self.0)
-            } else {
-                write!(f, "{:?}", self.0)
-            };
+            return if plain { f.write_str(self.0) } else { write!(f, "{:?}", self.0) };
         };
         let start = self.0.get(..end).unwrap_or_default();
         write!(f, "{start:?}… ({} characters)", self.0.chars().count())
@@ -174,12 +170,7 @@ impl<'a> Owners<'a> {
         let has_srv = service.ttl(RecordType::Srv).is_some();
         let targets = service.instances.keys().filter(move |_| has_srv).map(|id| Some(&**id));
         std::iter::once(None).chain(targets).filter_map(move |instance| {
-            let (taken, violation) = self
-                .take(Owner {
-                    service: name,
-                    instance,
-                })
-                .err()?;
+            let (taken, violation) = self.take(Owner { service: name, instance }).err()?;
             Some((instance.map_or(Part::Name, Part::Instance), taken, violation))
         })
     }
@@ -199,12 +190,7 @@ pub fn state(state: &State) -> Vec<Violation> {
         for (name, service) in &namespace.services {
             found.extend(names::service_name(name).err());
             found.extend(records::combination(&service.dns_records, service.routing_policy).err());
-            found.extend(
-                service
-                    .dns_records
-                    .iter()
-                    .filter_map(|record| records::ttl(&record.ttl.to_string()).err()),
-            );
+            found.extend(service.dns_records.iter().filter_map(|record| records::ttl(&record.ttl.to_string()).err()));
             let pairs: Vec<_> = service.attributes.iter().collect();
             found.extend(attributes::service(&pairs).into_iter().map(|fault| fault.violation));
             for (id, instance) in &service.instances {
@@ -230,21 +216,12 @@ mod tests {
 
     fn service(types: &[RecordType], instances: &[(&str, &[(&str, &str)])]) -> Service {
         Service {
-            dns_records: types
-                .iter()
-                .map(|&record_type| DnsRecord { record_type, ttl: 10 })
-                .collect(),
+            dns_records: types.iter().map(|&record_type| DnsRecord { record_type, ttl: 10 }).collect(),
             instances: instances
                 .iter()
                 .map(|(id, pairs)| {
                     let attributes = Attributes::from_pairs(pairs.iter().copied());
-                    (
-                        (*id).into(),
-                        Instance {
-                            attributes,
-                            ..Instance::default()
-                        },
-                    )
+                    ((*id).into(), Instance { attributes, ..Instance::default() })
                 })
                 .collect(),
             ..Service::default()
@@ -257,10 +234,7 @@ mod tests {
         assert_eq!(Shown("").to_string(), "\"\"");
         assert_eq!(Shown("a b\n").to_string(), "\"a b\\n\"");
         let long = "ä".repeat(100);
-        assert_eq!(
-            Shown(&long).to_string(),
-            format!("\"{}\"… (100 characters)", "ä".repeat(80))
-        );
+        assert_eq!(Shown(&long).to_string(), format!("\"{}\"… (100 characters)", "ä".repeat(80)));
     }
 
     #[test]
@@ -302,17 +276,9 @@ mod tests {
         assert_eq!(owners.take_all("a", &srv).count(), 0);
         assert_eq!(owners.take_all("c.a", &other).count(), 0);
         let clash: Vec<_> = owners.take_all("B.a", &other).collect();
-        let taken = Owner {
-            service: "a",
-            instance: Some("b"),
-        };
+        let taken = Owner { service: "a", instance: Some("b") };
         assert_eq!((clash[0].0, clash[0].1), (Part::Name, taken));
-        assert!(
-            clash[0]
-                .2
-                .to_string()
-                .starts_with("service B.a has the DNS name of instance b of service a;")
-        );
+        assert!(clash[0].2.to_string().starts_with("service B.a has the DNS name of instance b of service a;"));
         // Without SRV, instances produce no names.
         let plain = service(&[RecordType::A], &[("b", &[]), ("B", &[])]);
         assert_eq!(Owners::default().take_all("a", &plain).count(), 0);
@@ -328,18 +294,13 @@ mod tests {
     fn a_whole_state_is_checked() {
         let mut good = State::default();
         let namespace = good.namespaces.entry("x.local".into()).or_default();
-        namespace.services.insert(
-            "s".into(),
-            service(&[RecordType::A], &[("i", &[("AWS_INSTANCE_IPV4", "10.0.0.1")])]),
-        );
+        namespace
+            .services
+            .insert("s".into(), service(&[RecordType::A], &[("i", &[("AWS_INSTANCE_IPV4", "10.0.0.1")])]));
         assert_eq!(state(&good), []);
         let mut cname = service(&[RecordType::Cname], &[("!", &[])]);
         cname.routing_policy = RoutingPolicy::Multivalue;
-        good.namespaces
-            .entry("arn:x".into())
-            .or_default()
-            .services
-            .insert("-".into(), cname);
+        good.namespaces.entry("arn:x".into()).or_default().services.insert("-".into(), cname);
         // The namespace's name, the service's, the policy, the instance's id, its missing name, and the name in DNS.
         assert_eq!(state(&good).len(), 5, "{:#?}", state(&good));
     }

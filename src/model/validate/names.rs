@@ -22,8 +22,7 @@ pub fn namespace_name(kind: NamespaceType, name: &str) -> Result<(), Violation> 
             // API model `NamespaceNameHttp`: ^(?!arn:)[!-~]{1,1024}$
             let fits = (1..=HTTP_NAME_MAX).contains(&name.len()) && is_graphic(name) && !name.starts_with("arn:");
             let allowed = "1 to 1024 printable ASCII characters without blanks, not starting with \"arn:\"";
-            fits.then_some(())
-                .ok_or_else(|| Violation::not(name, "the name of an HTTP namespace", allowed))
+            fits.then_some(()).ok_or_else(|| Violation::not(name, "the name of an HTTP namespace", allowed))
         }
         NamespaceType::DnsPrivate => {
             // API model `NamespaceNamePrivate`: ^(?!arn:)[!-~]{1,253}$. That it must be a DNS name follows from
@@ -31,8 +30,7 @@ pub fn namespace_name(kind: NamespaceType, name: &str) -> Result<(), Violation> 
             let fits = is_graphic(name) && !name.starts_with("arn:") && !name.contains('\\') && dns_shape(name);
             let allowed = "up to 253 printable ASCII characters without blanks and backslashes, in labels of 1 to 63 \
                            characters joined by dots, without a final dot, not starting with \"arn:\"";
-            fits.then_some(())
-                .ok_or_else(|| Violation::not(name, "the name of a DNS_PRIVATE namespace", allowed))
+            fits.then_some(()).ok_or_else(|| Violation::not(name, "the name of a DNS_PRIVATE namespace", allowed))
         }
         NamespaceType::DnsPublic => {
             // API model `NamespaceNamePublic`: at least two labels of letters, digits and inner hyphens.
@@ -40,8 +38,7 @@ pub fn namespace_name(kind: NamespaceType, name: &str) -> Result<(), Violation> 
             let fits = labels.clone().count() >= 2 && labels.clone().all(is_ldh_label) && dns_shape(name);
             let allowed = "two or more labels of 1 to 63 letters, digits and inner hyphens, joined by dots, without \
                            a final dot, 253 characters in all";
-            fits.then_some(())
-                .ok_or_else(|| Violation::not(name, "the name of a DNS_PUBLIC namespace", allowed))
+            fits.then_some(()).ok_or_else(|| Violation::not(name, "the name of a DNS_PUBLIC namespace", allowed))
         }
     }
 }
@@ -49,10 +46,7 @@ pub fn namespace_name(kind: NamespaceType, name: &str) -> Result<(), Violation> 
 /// The VPC of a namespace of type `kind` (API model `ResourceId`; `CreatePrivateDnsNamespace` alone takes one).
 pub fn vpc(kind: NamespaceType, vpc: &str) -> Result<(), Violation> {
     if kind != NamespaceType::DnsPrivate {
-        let text = format!(
-            "{} cannot be given here; a vpc is for DNS_PRIVATE namespaces only",
-            Shown(vpc)
-        );
+        let text = format!("{} cannot be given here; a vpc is for DNS_PRIVATE namespaces only", Shown(vpc));
         return Err(Violation::new(text));
     }
     let fits = (1..=ID_MAX).contains(&vpc.len()) && is_graphic(vpc);
@@ -90,15 +84,9 @@ pub fn service_owner(service: &str, namespace: &str) -> Result<(), Violation> {
 /// The id of an instance (API model `InstanceId`: `^[0-9a-zA-Z_/:.@-]+$`, at most 64).
 pub fn instance_id(id: &str) -> Result<(), Violation> {
     let fits = (1..=ID_MAX).contains(&id.len())
-        && id
-            .bytes()
-            .all(|octet| octet.is_ascii_alphanumeric() || b"_/:.@-".contains(&octet));
+        && id.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"_/:.@-".contains(&octet));
     fits.then_some(()).ok_or_else(|| {
-        Violation::not(
-            id,
-            "an instance id",
-            "1 to 64 letters, digits and \"_\" \"/\" \":\" \".\" \"@\" \"-\"",
-        )
+        Violation::not(id, "an instance id", "1 to 64 letters, digits and \"_\" \"/\" \":\" \".\" \"@\" \"-\"")
     })
 }
 
@@ -142,9 +130,7 @@ fn is_label(label: &str) -> bool {
 /// Whether `label` is of letters, digits and inner hyphens (RFC 1123 §2.1).
 fn is_ldh_label(label: &str) -> bool {
     is_label(label)
-        && label
-            .bytes()
-            .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+        && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
         && !label.starts_with('-')
         && !label.ends_with('-')
 }
@@ -155,9 +141,7 @@ fn is_service_label(label: &str) -> bool {
         [one] => one.is_ascii_alphanumeric(),
         _ => {
             is_label(label)
-                && label
-                    .bytes()
-                    .all(|octet| octet.is_ascii_alphanumeric() || b"_-".contains(&octet))
+                && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"_-".contains(&octet))
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         }
@@ -191,19 +175,7 @@ mod tests {
             assert!(check(good), "{good}");
         }
         let label = "a".repeat(64);
-        for bad in [
-            "",
-            ".",
-            "a..b",
-            "a.",
-            ".a",
-            "arn:aws",
-            "a b",
-            "ä",
-            "a\\b",
-            &label,
-            &long_name(254),
-        ] {
+        for bad in ["", ".", "a..b", "a.", ".a", "arn:aws", "a b", "ä", "a\\b", &label, &long_name(254)] {
             assert!(!check(bad), "{bad}");
         }
     }
@@ -214,16 +186,7 @@ mod tests {
         for good in ["example.org", "a.b", "x-1.example.org"] {
             assert!(check(good), "{good}");
         }
-        for bad in [
-            "",
-            "org",
-            "a_b.org",
-            "-a.org",
-            "a-.org",
-            "a.org.",
-            "a..org",
-            &long_name(254),
-        ] {
+        for bad in ["", "org", "a_b.org", "-a.org", "a-.org", "a.org.", "a..org", &long_name(254)] {
             assert!(!check(bad), "{bad}");
         }
     }
@@ -256,9 +219,7 @@ mod tests {
         }
         let label = "a".repeat(64);
         let long = format!("{longest}.a");
-        for bad in [
-            "", "_", "-", "-a", "a-", "a..b", "a.", ".a", "..", "a b", "a/b", "ä", &label, &long,
-        ] {
+        for bad in ["", "_", "-", "-a", "a-", "a..b", "a.", ".a", "..", "a b", "a/b", "ä", &label, &long] {
             assert!(service_name(bad).is_err(), "{bad}");
         }
     }
@@ -267,10 +228,7 @@ mod tests {
     fn service_and_namespace_fit_one_name() {
         assert!(service_owner("ab", &long_name(250)).is_ok());
         let fault = service_owner("abc", &long_name(250)).unwrap_err();
-        assert_eq!(
-            fault.to_string(),
-            "abc makes a DNS name of 254 characters with its namespace; allowed are 253"
-        );
+        assert_eq!(fault.to_string(), "abc makes a DNS name of 254 characters with its namespace; allowed are 253");
         assert!(service_owner(".", &long_name(253)).is_ok());
     }
 
@@ -301,16 +259,7 @@ mod tests {
         for good in ["example.org", "example.org.", "_x.a-b", "localhost", &long_name(253)] {
             assert!(domain_name(good).is_ok(), "{good}");
         }
-        for bad in [
-            "",
-            ".",
-            "a..b",
-            "a b",
-            "https://x",
-            "a:80",
-            &"a".repeat(64),
-            &long_name(254),
-        ] {
+        for bad in ["", ".", "a..b", "a b", "https://x", "a:80", &"a".repeat(64), &long_name(254)] {
             assert!(domain_name(bad).is_err(), "{bad}");
         }
     }

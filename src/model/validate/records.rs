@@ -28,9 +28,7 @@ pub fn routing_policy(name: &str) -> Result<RoutingPolicy, Violation> {
 
 /// A TTL in seconds, of a record or of the SOA (API model `RecordTTL`).
 pub fn ttl(text: &str) -> Result<u32, Violation> {
-    decimal(text)
-        .filter(|ttl| *ttl <= TTL_MAX)
-        .ok_or_else(|| Violation::not(text, "a TTL", "0 to 2147483647 seconds"))
+    decimal(text).filter(|ttl| *ttl <= TTL_MAX).ok_or_else(|| Violation::not(text, "a TTL", "0 to 2147483647 seconds"))
 }
 
 /// The failure threshold of a health check (API model `FailureThreshold`).
@@ -50,10 +48,7 @@ pub fn combination(records: &[DnsRecord], policy: RoutingPolicy) -> Result<(), V
     types.sort_unstable();
     let twice = types.iter().zip(types.iter().skip(1)).find(|(one, next)| one == next);
     if let Some((&record_type, _)) = twice {
-        let text = format!(
-            "{} stands there twice; allowed is one record of a type",
-            name(record_type)
-        );
+        let text = format!("{} stands there twice; allowed is one record of a type", name(record_type));
         return Err(Violation::new(text));
     }
     if types.contains(&RecordType::Cname) {
@@ -95,26 +90,15 @@ mod tests {
     use super::*;
 
     fn check(types: &[RecordType], policy: RoutingPolicy) -> bool {
-        let records: Vec<_> = types
-            .iter()
-            .map(|&record_type| DnsRecord { record_type, ttl: 1 })
-            .collect();
+        let records: Vec<_> = types.iter().map(|&record_type| DnsRecord { record_type, ttl: 1 }).collect();
         combination(&records, policy).is_ok()
     }
 
     #[test]
     fn known_combinations_pass() {
         use RecordType::{A, Aaaa, Cname, Srv};
-        let sets: [&[RecordType]; 8] = [
-            &[],
-            &[A],
-            &[Aaaa],
-            &[Aaaa, A],
-            &[Srv],
-            &[A, Srv],
-            &[Aaaa, Srv],
-            &[A, Aaaa, Srv],
-        ];
+        let sets: [&[RecordType]; 8] =
+            [&[], &[A], &[Aaaa], &[Aaaa, A], &[Srv], &[A, Srv], &[Aaaa, Srv], &[A, Aaaa, Srv]];
         for set in sets {
             assert!(check(set, RoutingPolicy::Multivalue), "{set:?}");
             assert!(check(set, RoutingPolicy::Weighted), "{set:?}");
@@ -126,13 +110,7 @@ mod tests {
     fn other_combinations_do_not() {
         use RecordType::{A, Aaaa, Cname, Srv};
         assert!(!check(&[Cname], RoutingPolicy::Multivalue));
-        let sets: [&[RecordType]; 5] = [
-            &[A, A],
-            &[Srv, A, Srv],
-            &[Cname, Cname],
-            &[A, Cname],
-            &[Cname, Aaaa, Srv],
-        ];
+        let sets: [&[RecordType]; 5] = [&[A, A], &[Srv, A, Srv], &[Cname, Cname], &[A, Cname], &[Cname, Aaaa, Srv]];
         for set in sets {
             assert!(!check(set, RoutingPolicy::Weighted), "{set:?}");
         }
@@ -142,23 +120,9 @@ mod tests {
     fn ttls_have_a_range() {
         assert_eq!(ttl("0"), Ok(0));
         assert_eq!(ttl("2147483647"), Ok(TTL_MAX));
-        for bad in [
-            "2147483648",
-            "99999999999",
-            "-1",
-            "+1",
-            "1.0",
-            "0x1",
-            "01",
-            "",
-            "ten",
-            "1 ",
-        ] {
+        for bad in ["2147483648", "99999999999", "-1", "+1", "1.0", "0x1", "01", "", "ten", "1 "] {
             let fault = ttl(bad).unwrap_err().to_string();
-            assert!(
-                fault.ends_with(" is not a TTL; allowed are 0 to 2147483647 seconds"),
-                "{fault}"
-            );
+            assert!(fault.ends_with(" is not a TTL; allowed are 0 to 2147483647 seconds"), "{fault}");
         }
     }
 

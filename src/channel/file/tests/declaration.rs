@@ -8,10 +8,7 @@ fn the_example_is_read_whole() {
     let state = state(include_str!("../../../../examples/production.yaml"));
     let namespace = &state.namespaces["production.local"];
     assert_eq!(namespace.namespace_type, NamespaceType::DnsPrivate);
-    assert_eq!(
-        (namespace.vpc.as_deref(), namespace.soa_ttl),
-        (Some("vpc-0abc123def456789"), 15)
-    );
+    assert_eq!((namespace.vpc.as_deref(), namespace.soa_ttl), (Some("vpc-0abc123def456789"), 15));
     let names: Vec<_> = namespace.services.keys().map(|name| &**name).collect();
     assert_eq!(names, ["api", "docs", "grpc-api", "orders-queue", "web"]);
     let api = &namespace.services["api"];
@@ -24,18 +21,9 @@ fn the_example_is_read_whole() {
     assert_eq!(health[..3], [HealthStatus::Healthy; 3]);
     assert_eq!(health[3..], [HealthStatus::Unhealthy]);
     assert_eq!(api.instances["task-1"].port(), Some(8080));
-    assert_eq!(
-        namespace.services["web"].instances["web-1"].ipv6(),
-        Some("2001:db8:3::31".parse().unwrap())
-    );
-    assert_eq!(
-        namespace.services["web"].instances["web-1"].status,
-        HealthStatus::Unknown
-    );
-    assert_eq!(
-        namespace.services["docs"].instances["primary"].cname(),
-        Some("docs.example.org")
-    );
+    assert_eq!(namespace.services["web"].instances["web-1"].ipv6(), Some("2001:db8:3::31".parse().unwrap()));
+    assert_eq!(namespace.services["web"].instances["web-1"].status, HealthStatus::Unknown);
+    assert_eq!(namespace.services["docs"].instances["primary"].cname(), Some("docs.example.org"));
     assert_eq!(state.instance_count(), 10);
 }
 
@@ -43,10 +31,7 @@ fn the_example_is_read_whole() {
 fn the_least_declaration_is_enough() {
     assert!(state("version: 1\nnamespaces: []\n").namespaces.is_empty());
     let namespace = &state("{\"version\": 1,\n\t\"namespaces\": [{\"name\": \"X.Local\"}]}").namespaces["x.local"];
-    assert_eq!(
-        (namespace.namespace_type, namespace.soa_ttl),
-        (NamespaceType::DnsPrivate, 15)
-    );
+    assert_eq!((namespace.namespace_type, namespace.soa_ttl), (NamespaceType::DnsPrivate, 15));
 }
 
 #[test]
@@ -57,15 +42,7 @@ fn attributes_are_text_as_written() {
     let state = state(&text);
     let attributes = &state.namespaces["x.local"].services["s"].instances["1"].attributes;
     let pairs: Vec<_> = attributes.iter().collect();
-    let expected = [
-        ("a", "010"),
-        ("b", "yes"),
-        ("c", "1e3"),
-        ("d", ""),
-        ("e", "null"),
-        ("5", "1.0"),
-        ("f", "null"),
-    ];
+    let expected = [("a", "010"), ("b", "yes"), ("c", "1e3"), ("d", ""), ("e", "null"), ("5", "1.0"), ("f", "null")];
     assert_eq!(pairs, expected);
 }
 
@@ -121,10 +98,8 @@ namespaces:
     - attributes: {}
 - vpc: ''
 ";
-    let places: Vec<_> = faults(text)
-        .iter()
-        .map(|fault| fault.split(": ").take(2).collect::<Vec<_>>().join(" "))
-        .collect();
+    let places: Vec<_> =
+        faults(text).iter().map(|fault| fault.split(": ").take(2).collect::<Vec<_>>().join(" ")).collect();
     let service = "namespaces[0].services[1]";
     assert_eq!(
         places,
@@ -183,9 +158,7 @@ fn duplicates_in_a_file_are_faults() {
     let path = "namespaces[0].services[0].instances[2].id";
     assert_eq!(
         faults(&text),
-        [format!(
-            "t.yaml:9:12: {path}: instance i stands there twice, first on line 7; allowed is once"
-        )]
+        [format!("t.yaml:9:12: {path}: instance i stands there twice, first on line 7; allowed is once")]
     );
     let text = services("  - name: s\n  - name: s");
     assert_eq!(
@@ -202,10 +175,7 @@ fn duplicates_in_a_file_are_faults() {
         ]
     );
     let text = "version: 1\nnamespaces: []\nversion: 1\n";
-    assert_eq!(
-        faults(text),
-        ["t.yaml:3:1: the key \"version\" stands there twice, first on line 1; allowed is once"]
-    );
+    assert_eq!(faults(text), ["t.yaml:3:1: the key \"version\" stands there twice, first on line 1; allowed is once"]);
 }
 
 #[test]
@@ -220,22 +190,13 @@ fn health_check_config_is_refused_as_unsupported() {
 
 #[test]
 fn the_custom_check_has_a_threshold() {
-    state(&services(
-        "  - name: s\n    health_check_custom_config: {failure_threshold: 5}",
-    ));
+    state(&services("  - name: s\n    health_check_custom_config: {failure_threshold: 5}"));
     let path = "namespaces[0].services[0].health_check_custom_config.failure_threshold";
     assert_eq!(
-        faults(&services(
-            "  - name: s\n    health_check_custom_config: {failure_threshold: 11}"
-        )),
-        [format!(
-            "t.yaml:6:53: {path}: 11 is not a failure threshold; allowed are 1 to 10"
-        )]
+        faults(&services("  - name: s\n    health_check_custom_config: {failure_threshold: 11}")),
+        [format!("t.yaml:6:53: {path}: 11 is not a failure threshold; allowed are 1 to 10")]
     );
-    assert_eq!(
-        faults(&services("  - name: s\n    health_check_custom_config:")).len(),
-        1
-    );
+    assert_eq!(faults(&services("  - name: s\n    health_check_custom_config:")).len(), 1);
 }
 
 #[test]
@@ -257,16 +218,8 @@ fn rules_of_the_model_are_asked() {
             "5:28: ",
             ".dns_records: A stands there twice",
         ),
-        (
-            "  - {name: s, dns_records: [{type: CNAME, ttl: 1}]}",
-            "5:28: ",
-            ".dns_records: CNAME needs",
-        ),
-        (
-            "  - {name: s, attributes: {FINGERPOST_LIMIT: 0}}",
-            "5:46: ",
-            ".attributes.FINGERPOST_LIMIT: 0 is not",
-        ),
+        ("  - {name: s, dns_records: [{type: CNAME, ttl: 1}]}", "5:28: ", ".dns_records: CNAME needs"),
+        ("  - {name: s, attributes: {FINGERPOST_LIMIT: 0}}", "5:46: ", ".attributes.FINGERPOST_LIMIT: 0 is not"),
         (
             "  - {name: s, dns_records: [{type: A, ttl: 1}], instances: [{id: i, attributes: {a: b}}]}",
             "5:81: ",
@@ -295,8 +248,5 @@ fn a_fault_in_the_records_raises_no_other() {
 #[test]
 fn strange_bytes_are_faults_with_places() {
     let found = super::read(std::path::Path::new("t.yaml"), b"version: 1\nnamespaces: \xff").unwrap_err();
-    assert_eq!(
-        found[0].to_string(),
-        "t.yaml:2:13: the file is not UTF-8 from here on; allowed is UTF-8"
-    );
+    assert_eq!(found[0].to_string(), "t.yaml:2:13: the file is not UTF-8 from here on; allowed is UTF-8");
 }

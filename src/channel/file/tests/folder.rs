@@ -14,23 +14,13 @@ fn namespace(name: &str) -> String {
 /// The names of the namespaces a loader finds.
 fn names(loader: &mut Loader) -> String {
     let loaded = loader.load().unwrap_or_else(|faults| panic!("{faults:?}"));
-    loaded
-        .state
-        .namespaces
-        .keys()
-        .map(|name| &**name)
-        .collect::<Vec<_>>()
-        .join(" ")
+    loaded.state.namespaces.keys().map(|name| &**name).collect::<Vec<_>>().join(" ")
 }
 
 /// The faults of `paths`, with the folder cut off.
 fn faults(folder: &Path, paths: &[PathBuf]) -> Vec<String> {
     let prefix = format!("{}/", folder.display());
-    check(paths)
-        .unwrap_err()
-        .iter()
-        .map(|fault| fault.to_string().replace(&prefix, ""))
-        .collect()
+    check(paths).unwrap_err().iter().map(|fault| fault.to_string().replace(&prefix, "")).collect()
 }
 
 #[test]
@@ -89,10 +79,7 @@ fn faults_of_all_files_are_listed() {
     fs::write(dir.path().join("c.yaml"), namespace("x")).unwrap();
     let found = faults(dir.path(), &[dir.path().to_owned()]);
     assert_eq!(found.len(), 2);
-    assert!(
-        found[0].starts_with("a.yaml:1:10: version: 3") && found[1].starts_with("b.yaml:"),
-        "{found:?}"
-    );
+    assert!(found[0].starts_with("a.yaml:1:10: version: 3") && found[1].starts_with("b.yaml:"), "{found:?}");
 }
 
 #[test]

@@ -41,13 +41,7 @@ impl Scene {
         };
         let task = tokio::spawn(follower.run(Arc::clone(&reload), apply));
         status.wait_for(|status| status.watching).await.unwrap();
-        Self {
-            dir,
-            states,
-            status,
-            reload,
-            task,
-        }
+        Self { dir, states, status, reload, task }
     }
 
     /// A path in the folder.
@@ -57,10 +51,7 @@ impl Scene {
 
     /// The next applied state.
     async fn next(&mut self) -> String {
-        tokio::time::timeout(PATIENT, self.states.recv())
-            .await
-            .expect("no load")
-            .unwrap()
+        tokio::time::timeout(PATIENT, self.states.recv()).await.expect("no load").unwrap()
     }
 
     /// Asserts that nothing is applied for a while.
@@ -73,16 +64,8 @@ impl Scene {
     /// Waits for faults.
     async fn faulty(&mut self) -> String {
         let waiting = self.status.wait_for(|status| !status.faults.is_empty());
-        let status = tokio::time::timeout(PATIENT, waiting)
-            .await
-            .expect("no faults")
-            .unwrap();
-        status
-            .faults
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join("\n")
+        let status = tokio::time::timeout(PATIENT, waiting).await.expect("no faults").unwrap();
+        status.faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -249,23 +232,13 @@ async fn faults_change_nothing_and_stand_in_the_status() {
     let mut scene = Scene::new(one_file).await;
     fs::write(scene.path("a.yaml"), "version: 1\nnamespaces: [{name: a..b}]").unwrap();
     let fault = scene.faulty().await;
-    assert!(
-        fault.contains("a.yaml:2:21: namespaces[0].name: a..b is not the name"),
-        "{fault}"
-    );
+    assert!(fault.contains("a.yaml:2:21: namespaces[0].name: a..b is not the name"), "{fault}");
     scene.nothing().await;
     let status = scene.status.borrow().clone();
-    assert_eq!(
-        (status.loads, status.failed_loads, status.summary.namespaces),
-        (1, 1, 1)
-    );
+    assert_eq!((status.loads, status.failed_loads, status.summary.namespaces), (1, 1, 1));
     fs::write(scene.path("a.yaml"), namespace("two")).unwrap();
     assert_eq!(scene.next().await, "two");
-    scene
-        .status
-        .wait_for(|status| status.faults.is_empty() && status.loads == 2)
-        .await
-        .unwrap();
+    scene.status.wait_for(|status| status.faults.is_empty() && status.loads == 2).await.unwrap();
 }
 
 #[tokio::test]

@@ -41,10 +41,8 @@ fn a_namespace_may_be_split() {
 
 #[test]
 fn options_must_agree() {
-    let found = files(&[
-        "- {name: x.org, type: DNS_PUBLIC, soa_ttl: 3}",
-        "- {name: x.org, type: DNS_PRIVATE, soa_ttl: 4}",
-    ]);
+    let found =
+        files(&["- {name: x.org, type: DNS_PUBLIC, soa_ttl: 3}", "- {name: x.org, type: DNS_PRIVATE, soa_ttl: 4}"]);
     let text = "the value differs from the one at";
     assert_eq!(
         found.unwrap_err(),
@@ -59,15 +57,9 @@ fn options_must_agree() {
 #[test]
 fn the_type_counts_wherever_it_stands() {
     // An HTTP namespace tells services by case; without the type of the other file this would be a DNS name twice.
-    let state = files(&[
-        "- {name: x, services: [{name: s}]}",
-        "- {name: x, type: HTTP, services: [{name: S}]}",
-    ]);
+    let state = files(&["- {name: x, services: [{name: s}]}", "- {name: x, type: HTTP, services: [{name: S}]}"]);
     assert_eq!(state.unwrap().namespaces["x"].namespace_type, NamespaceType::Http);
-    let found = files(&[
-        "- {name: x, services: [{name: s}]}",
-        "- {name: x, services: [{name: S}]}",
-    ]);
+    let found = files(&["- {name: x, services: [{name: s}]}", "- {name: x, services: [{name: S}]}"]);
     let found = found.unwrap_err();
     assert!(
         found[0].starts_with("b.yaml:3:31: namespaces[0].services[0].name: service S has the DNS name of service s;"),
@@ -81,10 +73,7 @@ fn http_namespaces_differ_by_case() {
     let state = files(&["- {name: Foo, type: HTTP}\n- {name: FOO, type: HTTP}\n- {name: foo}"]).unwrap();
     assert_eq!(state.namespaces.len(), 3);
     let found = files(&["- {name: foo, type: HTTP}", "- {name: FOO}"]).unwrap_err();
-    assert!(
-        found[0].starts_with("b.yaml:3:10: namespaces[0].name: FOO is not foo"),
-        "{found:?}"
-    );
+    assert!(found[0].starts_with("b.yaml:3:10: namespaces[0].name: FOO is not foo"), "{found:?}");
 }
 
 #[test]
@@ -92,27 +81,13 @@ fn http_namespaces_have_no_dns_options() {
     let found = files(&[
         "- {name: x, type: HTTP, vpc: vpc-1, soa_ttl: 3, services: [{name: s, dns_records: [{type: A, ttl: 1}]}]}",
     ]);
-    let places: Vec<_> = found
-        .unwrap_err()
-        .iter()
-        .map(|fault| fault.split(": ").nth(1).unwrap().to_owned())
-        .collect();
-    assert_eq!(
-        places,
-        [
-            "namespaces[0].vpc",
-            "namespaces[0].soa_ttl",
-            "namespaces[0].services[0].dns_records"
-        ]
-    );
+    let places: Vec<_> = found.unwrap_err().iter().map(|fault| fault.split(": ").nth(1).unwrap().to_owned()).collect();
+    assert_eq!(places, ["namespaces[0].vpc", "namespaces[0].soa_ttl", "namespaces[0].services[0].dns_records"]);
 }
 
 #[test]
 fn a_service_is_not_split() {
-    let found = files(&[
-        "- {name: x, services: [{name: s}]}",
-        "- {name: x, services: [{name: s}]}",
-    ]);
+    let found = files(&["- {name: x, services: [{name: s}]}", "- {name: x, services: [{name: s}]}"]);
     assert_eq!(
         found.unwrap_err(),
         [
@@ -123,10 +98,7 @@ fn a_service_is_not_split() {
 
 #[test]
 fn namespaces_may_nest() {
-    assert_eq!(
-        files(&["- name: a.local\n- name: b.a.local"]).unwrap().namespaces.len(),
-        2
-    );
+    assert_eq!(files(&["- name: a.local\n- name: b.a.local"]).unwrap().namespaces.len(), 2);
 }
 
 #[test]

@@ -11,10 +11,7 @@ fn show(node: &Node) -> String {
         Value::Scalar { text, plain: false } => format!("{text:?}"),
         Value::Sequence(items) => format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(" ")),
         Value::Mapping(pairs) => {
-            let pairs: Vec<_> = pairs
-                .iter()
-                .map(|(key, value)| format!("{}={}", show(key), show(value)))
-                .collect();
+            let pairs: Vec<_> = pairs.iter().map(|(key, value)| format!("{}={}", show(key), show(value))).collect();
             format!("{{{}}}", pairs.join(" "))
         }
     };
@@ -36,10 +33,7 @@ fn nodes_have_positions() {
         tree("a: 1\nb:\n  - 'x'\n  - {é: , k: 010}\n"),
         "1:1:{1:1:a=1:4:1 2:1:b=3:3:[3:5:\"x\" 4:5:{4:6:é=4:7: 4:11:k=4:14:010}]}"
     );
-    assert_eq!(
-        tree("{\r\n\t\"a\": [\"x\\u0041\"]\r\n}\r\n"),
-        "1:1:{2:2:\"a\"=2:7:[2:8:\"xA\"]}"
-    );
+    assert_eq!(tree("{\r\n\t\"a\": [\"x\\u0041\"]\r\n}\r\n"), "1:1:{2:2:\"a\"=2:7:[2:8:\"xA\"]}");
     assert_eq!(tree("\u{feff}a: b"), "1:1:{1:1:a=1:4:b}");
     assert_eq!(tree("--- !!str 5\n...\n"), "1:5:\"5\"");
 }
@@ -77,11 +71,7 @@ fn nesting_is_bounded() {
 fn duplicate_keys_are_found_and_the_first_kept() {
     let document = parse(b"a: 1\nb: 2\n\"a\": {x: 1, x: 2}\n").unwrap();
     assert_eq!(show(&document.root), "1:1:{1:1:a=1:4:1 2:1:b=2:4:2}");
-    let lines: Vec<_> = document
-        .troubles
-        .iter()
-        .map(|trouble| (trouble.at.line, trouble.at.column))
-        .collect();
+    let lines: Vec<_> = document.troubles.iter().map(|trouble| (trouble.at.line, trouble.at.column)).collect();
     assert_eq!(lines, [(3, 1), (3, 13)]);
 }
 
@@ -96,10 +86,7 @@ fn one_document_of_text_is_allowed() {
 
 #[test]
 fn bytes_that_are_no_text_are_found() {
-    assert_eq!(
-        trouble(b"a: 1\nb: \xff\n"),
-        (2, 4, "the file is not UTF-8 from here on; allowed is UTF-8".into())
-    );
+    assert_eq!(trouble(b"a: 1\nb: \xff\n"), (2, 4, "the file is not UTF-8 from here on; allowed is UTF-8".into()));
     assert_eq!(trouble("ä: \0x").1, 4);
     assert_eq!(trouble("a: 1\n\u{7f}").0, 2);
     assert_eq!(trouble(b"\xff\xfea\0").0, 1);
@@ -107,23 +94,8 @@ fn bytes_that_are_no_text_are_found() {
 
 #[test]
 fn broken_text_is_found() {
-    for text in [
-        "a: b: c",
-        "{a: 1",
-        "[1, 2",
-        "a:\n\t- b",
-        "\"x",
-        "{---",
-        "{...",
-        "%",
-        "a: @b",
-        "&",
-    ] {
+    for text in ["a: b: c", "{a: 1", "[1, 2", "a:\n\t- b", "\"x", "{---", "{...", "%", "a: @b", "&"] {
         let parsed = parse(text.as_bytes());
-        assert!(
-            parsed.is_err(),
-            "{text}: {:?}",
-            parsed.map(|document| show(&document.root))
-        );
+        assert!(parsed.is_err(), "{text}: {:?}", parsed.map(|document| show(&document.root)));
     }
 }

@@ -1,0 +1,250 @@
+//! The frame of a response: header, counts, OPT record; and what is told about it.
+
+use super::{Settings, Transport};
+use crate::wire::types::{option, rcode, rtype};
+use crate::wire::{Edns, Fault, Full, HEADER_LENGTH, Query, Writer};
+
+/// Smallest limit of a UDP response (RFC 1035 §4.2.1), in octets.
+const UDP_LEAST: u16 = 512;
+/// Limit of a TCP response: what its length field can say.
+const TCP_MOST: usize = 65_535;
+/// Octets of an OPT record without options.
+const OPT_LENGTH: usize = 11;
+
+/// How a query ended; a metric label, and the response's code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Positive answer.
+    Answer,
+    /// The name exists, the type does not.
+    NoData,
+    /// The name does not exist.
+    NxDomain,
+    /// Outside our zones, or not allowed.
+    Refused,
+    /// Malformed.
+    FormErr,
+    /// An opcode or a meta type we do not serve.
+    NotImp,
+    /// EDNS version above 0.
+    BadVers,
+    /// Silence: shorter than a header.
+    Runt,
+    /// Silence: a response (QR=1).
+    NotAQuery,
+}
+
+impl Outcome {
+    /// The code in the header; BADVERS shows only in the OPT record.
+    #[inline]
+    pub fn rcode(self) -> u8 {
+        match self {
+            Self::Answer | Self::NoData | Self::BadVers | Self::Runt | Self::NotAQuery => rcode::NOERROR,
+            Self::NxDomain => rcode::NXDOMAIN,
+            Self::Refused => rcode::REFUSED,
+            Self::FormErr => rcode::FORMERR,
+            Self::NotImp => rcode::NOTIMP,
+        }
+    }
+
+    /// Whether the answer speaks for a zone of ours.
+    #[inline]
+    fn is_authoritative(self) -> bool {
+        matches!(self, Self::Answer | Self::NoData | Self::NxDomain)
+    }
+}
+
+/// Query types told apart in metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueryType {
+    /// A.
+    A,
+    /// AAAA.
+    Aaaa,
+    /// SRV.
+    Srv,
+    /// CNAME.
+    Cname,
+    /// SOA.
+    Soa,
+    /// NS.
+    Ns,
+    /// ANY.
+    Any,
+    /// All others, and none.
+    Other,
+}
+
+impl From<u16> for QueryType {
+    #[inline]
+    fn from(qtype: u16) -> Self {
+        match qtype {
+            rtype::A => Self::A,
+            rtype::AAAA => Self::Aaaa,
+            rtype::SRV => Self::Srv,
+            rtype::CNAME => Self::Cname,
+            rtype::SOA => Self::Soa,
+            rtype::NS => Self::Ns,
+            rtype::ANY => Self::Any,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What became of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Octets of the response at the start of the buffer; 0 is silence.
+    pub length: usize,
+    /// How the query ended.
+    pub outcome: Outcome,
+    /// The question's type.
+    pub query_type: QueryType,
+    /// Whether TC is set.
+    pub truncated: bool,
+}
+
+//----------- Response ---------------------------------------------------------------------------------------
+
+/// A section behind the question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Section {
+    Answer,
+    Authority,
+    Additional,
+}
+
+/// A response under construction.
+pub(super) struct Response<'b> {
+    pub(super) writer: Writer<'b>,
+    /// Records in the answer, authority and additional sections: 16 bits each, the first highest.
+    counts: u64,
+    pub(super) truncated: bool,
+    /// Octets the OPT record and its options will take.
+    opt_length: usize,
+    transport: Transport,
+}
+
+impl<'b> Response<'b> {
+    /// A response without records, which begins behind the question and leaves room for the OPT record.
+    #[inline]
+    pub(super) fn new(buffer: &'b mut [u8], query: &Query, transport: Transport, settings: &Settings) -> Self {
+        let limit = match (transport, query.edns) {
+            (Transport::Tcp, _) => TCP_MOST,
+            (Transport::Udp, None) => usize::from(UDP_LEAST),
+            // A payload below 512 means 512 (RFC 6891 §6.2.3).
+            (Transport::Udp, Some(edns)) => usize::from(edns.payload.min(settings.udp_payload).max(UDP_LEAST)),
+        };
+        let opt_length = query.edns.map_or(0, |edns| opt_length(edns, transport, settings));
+        let mut writer = Writer::new(buffer, query.question_end, limit);
+        writer.reserve(opt_length);
+        Self { writer, counts: 0, truncated: false, opt_length, transport }
+    }
+
+    /// Counts `records` in `section`.
+    #[inline]
+    pub(super) fn count(&mut self, section: Section, records: usize) {
+        let shift = match section {
+            Section::Answer => 32,
+            Section::Authority => 16,
+            Section::Additional => 0,
+        };
+        self.counts += (records as u64) << shift;
+    }
+
+    /// Writes OPT record and header.
+    #[inline]
+    pub(super) fn finish(mut self, query: &Query, settings: &Settings, outcome: Outcome) -> Reply {
+        if let Some(edns) = query.edns {
+            self.writer.release();
+            // The room was reserved, so this cannot fail; a response without OPT would still be sound.
+            if self.write_opt(edns, settings, outcome).is_ok() {
+                self.count(Section::Additional, 1);
+            }
+        }
+        let length = self.writer.length();
+        let Self { mut writer, counts, truncated, .. } = self;
+        // QDCOUNT is 1 in the query and stays.
+        writer.patch(4, (1 << 48 | counts).to_be_bytes());
+        patch_flags(&mut writer, outcome, truncated);
+        Reply { length, outcome, query_type: QueryType::from(query.qtype), truncated }
+    }
+
+    /// Appends the OPT record (RFC 6891 §6.1.2).
+    #[inline]
+    fn write_opt(&mut self, edns: Edns, settings: &Settings, outcome: Outcome) -> Result<(), Full> {
+        let [payload_high, payload_low] = settings.udp_payload.to_be_bytes();
+        // BADVERS is 16: its upper eight bits are 1 (RFC 6891 §9).
+        let extended_rcode = u8::from(outcome == Outcome::BadVers);
+        let flags = u8::from(edns.dnssec_ok) << 7;
+        let [length_high, length_low] = ((self.opt_length - OPT_LENGTH) as u16).to_be_bytes();
+        let opt = [0, 0, 41, payload_high, payload_low, extended_rcode, 0, flags, 0, length_high, length_low];
+        self.writer.put_array(opt)?;
+        if self.opt_length == OPT_LENGTH { Ok(()) } else { self.write_options(edns, settings) }
+    }
+
+    /// Appends the options asked for.
+    #[cold]
+    fn write_options(&mut self, edns: Edns, settings: &Settings) -> Result<(), Full> {
+        if let Some(nsid) = asked_nsid(edns, settings) {
+            self.writer.put_array(option::NSID.to_be_bytes())?;
+            self.writer.put_array((nsid.len() as u16).to_be_bytes())?;
+            self.writer.put(nsid)?;
+        }
+        if wants_keepalive(edns, self.transport) {
+            self.writer.put_array(option::TCP_KEEPALIVE.to_be_bytes())?;
+            self.writer.put_array([0, 2])?;
+            self.writer.put_array(settings.tcp_keepalive.to_be_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+/// Octets of the OPT record for a client that sent `edns`.
+#[inline]
+fn opt_length(edns: Edns, transport: Transport, settings: &Settings) -> usize {
+    let nsid = asked_nsid(edns, settings).map_or(0, |nsid| 4 + nsid.len());
+    let keepalive = if wants_keepalive(edns, transport) { 6 } else { 0 };
+    OPT_LENGTH + nsid + keepalive
+}
+
+/// Our NSID where it was asked for.
+#[inline]
+fn asked_nsid(edns: Edns, settings: &Settings) -> Option<&[u8]> {
+    settings.nsid.as_deref().filter(|_| edns.nsid)
+}
+
+/// Keepalive is for TCP and ignored on UDP (RFC 7828 §3.2.1).
+#[inline]
+fn wants_keepalive(edns: Edns, transport: Transport) -> bool {
+    edns.keepalive && transport == Transport::Tcp
+}
+
+/// Makes the query's flags the response's: QR set, opcode, RD and CD kept, AA, TC and RCODE as given, the rest clear.
+#[inline]
+fn patch_flags(writer: &mut Writer<'_>, outcome: Outcome, truncated: bool) {
+    let [high, low] = writer.peek(2);
+    let authoritative = u8::from(outcome.is_authoritative()) << 2;
+    let truncated = u8::from(truncated) << 1;
+    writer.patch(2, [0x80 | authoritative | truncated | high & 0x79, low & 0x10 | outcome.rcode()]);
+}
+
+/// Answers a message that is no query we can answer: the header, and the question where it is sound.
+#[cold]
+#[inline(never)]
+pub(super) fn answer_fault(fault: Fault, buffer: &mut [u8]) -> Reply {
+    let (outcome, question_end) = match fault {
+        Fault::Runt => (Outcome::Runt, None),
+        Fault::Response => (Outcome::NotAQuery, None),
+        Fault::Malformed { question_end } => (Outcome::FormErr, Some(question_end)),
+        Fault::Opcode { question_end } => (Outcome::NotImp, Some(question_end)),
+    };
+    let length = question_end.map_or(0, |end| end.max(HEADER_LENGTH));
+    if length > 0 {
+        let mut writer = Writer::new(buffer, length, length);
+        let questions = u8::from(length > HEADER_LENGTH);
+        writer.patch(4, [0, questions, 0, 0, 0, 0, 0, 0]);
+        patch_flags(&mut writer, outcome, false);
+    }
+    Reply { length, outcome, query_type: QueryType::Other, truncated: false }
+}

@@ -1,0 +1,213 @@
+//! Draws which instances a response shows, and in which order.
+//!
+//! Every draw is a uniform choice of `shown` out of `count` in uniform order, independent of the draws before.
+//! Bounded numbers come from the upper half of a product (Lemire, "Fast random integer generation in an interval",
+//! 2019) without its rejection step: the bias is below 2^-30 for every count a service can have.
+
+use fastrand::Rng;
+
+/// Most items one response can show: 64 KiB hold no more address records.
+pub(super) const MOST: usize = 4096;
+/// Up to this many candidates all are put in order; a power of two.
+const SMALL: usize = 16;
+/// Up to this many items are looked for one by one to see whether they were drawn before.
+const FEW: usize = 16;
+
+/// A worker's random numbers and the indices drawn last.
+pub(super) struct Sampler {
+    rng: Rng,
+    chosen: Box<[u32; MOST]>,
+}
+
+impl Sampler {
+    /// A sampler whose draws follow from `seed`.
+    pub(super) fn new(seed: u64) -> Self {
+        Self { rng: Rng::with_seed(seed), chosen: Box::new([0; MOST]) }
+    }
+
+    /// One of `count` items, which are at least one.
+    #[inline]
+    pub(super) fn draw_one(&mut self, count: usize) -> usize {
+        self.below(count as u64) as usize
+    }
+
+    /// `shown` of `count` items; fewer where `count` or [`MOST`] is less.
+    #[inline]
+    pub(super) fn draw(&mut self, count: usize, shown: usize) -> &[u32] {
+        let shown = shown.min(count).min(MOST);
+        if count <= SMALL {
+            self.permute(count, shown);
+        } else if shown <= FEW {
+            self.reject(count, shown);
+        } else if count / 2 >= shown {
+            self.collect(count, shown);
+            self.shuffle(shown);
+        } else {
+            self.sweep(count, shown);
+            self.shuffle(shown);
+        }
+        self.chosen.get(..shown).unwrap_or_default()
+    }
+
+    /// A uniform number below `bound`.
+    #[inline]
+    fn below(&mut self, bound: u64) -> u64 {
+        ((u128::from(self.rng.u64(..)) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// Fisher–Yates over the few. One random word serves all draws: each takes the upper half of the product with its
+    /// bound and leaves the lower half to the next (Brackett-Rozinsky and Lemire, "Batched ranged random integer
+    /// generation", 2024).
+    #[inline]
+    fn permute(&mut self, count: usize, shown: usize) {
+        let mut random = self.rng.u64(..);
+        let Some(order) = self.chosen.first_chunk_mut::<SMALL>() else {
+            return;
+        };
+        *order = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+        for place in 0..shown.min(SMALL) {
+            let product = u128::from(random) * (count - place) as u128;
+            random = product as u64;
+            order.swap(place, (place + (product >> 64) as usize) % SMALL);
+        }
+    }
+
+    /// Draws until the drawn are distinct; their order is uniform as it is.
+    #[inline(never)]
+    fn reject(&mut self, count: usize, shown: usize) {
+        let mut drawn = [u32::MAX; FEW];
+        for at in 0..shown {
+            let index = loop {
+                let index = self.below(count as u64) as u32;
+                // A fixed length compares in a few vector instructions.
+                if !drawn.iter().fold(false, |found, other| found | (*other == index)) {
+                    break index;
+                }
+            };
+            if let (Some(mark), Some(place)) = (drawn.get_mut(at), self.chosen.get_mut(at)) {
+                (*mark, *place) = (index, index);
+            }
+        }
+    }
+
+    /// Draws what is missing, sorts out doubles, and begins again: at most half of all are drawn, so that few rounds
+    /// suffice. The result is sorted.
+    #[cold]
+    fn collect(&mut self, count: usize, shown: usize) {
+        let Self { rng, chosen } = self;
+        let Some(chosen) = chosen.get_mut(..shown) else { return };
+        let mut distinct = 0;
+        while distinct < shown {
+            for place in chosen.iter_mut().skip(distinct) {
+                *place = ((u128::from(rng.u64(..)) * count as u128) >> 64) as u32;
+            }
+            chosen.sort_unstable();
+            distinct = dedup(chosen);
+        }
+    }
+
+    /// Goes through all candidates and takes each with the chance that makes `shown` of them (Knuth, TAOCP vol. 2,
+    /// §3.4.2, algorithm S). The result is sorted.
+    #[cold]
+    fn sweep(&mut self, count: usize, shown: usize) {
+        let mut taken = 0;
+        for candidate in 0..count {
+            if self.below((count - candidate) as u64) < (shown - taken) as u64 {
+                if let Some(place) = self.chosen.get_mut(taken) {
+                    *place = candidate as u32;
+                }
+                taken += 1;
+            }
+        }
+    }
+
+    /// Brings the first `shown` indices into uniform order.
+    #[cold]
+    fn shuffle(&mut self, shown: usize) {
+        for last in (1..shown).rev() {
+            let other = self.below(last as u64 + 1) as usize;
+            self.chosen.swap(last, other);
+        }
+    }
+}
+
+/// Moves the distinct values of a sorted slice to its front and returns their number.
+fn dedup(sorted: &mut [u32]) -> usize {
+    let mut distinct = 0;
+    let mut last = None;
+    for at in 0..sorted.len() {
+        let value = sorted.get(at).copied();
+        if value != last {
+            sorted.swap(distinct, at);
+            distinct += 1;
+            last = value;
+        }
+    }
+    distinct
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pearson's statistic of `observed` against equal expectation is no larger than chance allows once in a
+    /// million (Laurent and Massart, 2000: with n degrees of freedom, P(X > n + 2√(nx) + 2x) < e^-x).
+    fn assert_uniform(observed: &[u64], what: &str) {
+        let expected = observed.iter().sum::<u64>() as f64 / observed.len() as f64;
+        let statistic: f64 = observed.iter().map(|seen| (*seen as f64 - expected).powi(2) / expected).sum();
+        let freedom = (observed.len() - 1) as f64;
+        let exponent = 14.0_f64;
+        let bound = freedom + 2.0 * (freedom * exponent).sqrt() + 2.0 * exponent;
+        assert!(statistic < bound, "{what}: {statistic} at {freedom}");
+    }
+
+    #[test]
+    fn every_item_comes_at_every_place_equally_often() {
+        let mut sampler = Sampler::new(7);
+        for (count, shown) in
+            [(1, 1), (2, 2), (8, 8), (9, 8), (16, 16), (17, 8), (17, 16), (100, 8), (40, 17), (30, 20), (64, 64)]
+        {
+            let mut seen = vec![0u64; count * shown];
+            for _ in 0..40_000 {
+                let drawn = sampler.draw(count, shown);
+                assert_eq!(drawn.len(), shown);
+                for (place, item) in drawn.iter().enumerate() {
+                    seen[place * count + *item as usize] += 1;
+                }
+            }
+            if count > 1 {
+                for place in seen.chunks(count) {
+                    assert_uniform(place, &format!("{shown} of {count}"));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn all_orders_of_four_are_equally_likely() {
+        let mut sampler = Sampler::new(1);
+        let mut seen = std::collections::HashMap::<Vec<u32>, u64>::new();
+        for _ in 0..48_000 {
+            *seen.entry(sampler.draw(4, 4).to_vec()).or_default() += 1;
+        }
+        assert_eq!(seen.len(), 24);
+        assert_uniform(&seen.into_values().collect::<Vec<_>>(), "orders");
+    }
+
+    #[test]
+    fn no_item_twice() {
+        let mut sampler = Sampler::new(3);
+        for (count, shown) in
+            [(5, 9), (17, 17), (1000, 16), (1000, 75), (5000, 4000), (1_000_000, 4096), (90_000, 9_000)]
+        {
+            let mut drawn = sampler.draw(count, shown).to_vec();
+            assert_eq!(drawn.len(), shown.min(count).min(MOST));
+            assert!(drawn.iter().all(|item| (*item as usize) < count));
+            drawn.sort_unstable();
+            drawn.dedup();
+            assert_eq!(drawn.len(), shown.min(count).min(MOST), "{shown} of {count}");
+        }
+        assert!(sampler.draw(0, 8).is_empty());
+        assert!((0..100).map(|_| sampler.draw_one(3)).all(|item| item < 3));
+    }
+}

@@ -1,0 +1,207 @@
+//! From the model to answer data: the only way.
+//!
+//! Which instances answer is decided here, not per query: the healthy ones, or all of them where none is healthy
+//! (Route 53 Developer Guide, "Multivalue answer routing": fail-open).
+
+use super::draft::{NodeDraft, RrSetDraft, ServiceEntry};
+use super::edit::Editor;
+use super::node::Flags;
+use crate::model::{HealthStatus, Instance, Namespace, NamespaceType, RecordType, RoutingPolicy, Service};
+use crate::wire::types::rtype;
+use crate::wire::{Name, NameError, wire_labels};
+
+/// TTL of NS records in seconds, as in Route 53's zones.
+const NS_TTL: u32 = 172_800;
+/// SOA timers in seconds (refresh, retry, expire), as in Route 53's zones.
+const SOA_TIMERS: [u32; 3] = [7_200, 900, 1_209_600];
+
+/// The zone of a namespace.
+#[derive(Clone, Debug)]
+pub struct Zone {
+    /// Its apex.
+    pub apex: Name,
+}
+
+impl Zone {
+    /// The zone of the namespace called `name`; `None` where its type has none.
+    pub fn of(name: &str, namespace: &Namespace) -> Result<Option<Self>, NameError> {
+        match namespace.namespace_type {
+            NamespaceType::Http => Ok(None),
+            NamespaceType::DnsPrivate | NamespaceType::DnsPublic => Ok(Some(Self { apex: Name::parse(name)? })),
+        }
+    }
+
+    /// The owner name of a service: the apex for the service called `.`.
+    fn owner(&self, service: &str) -> Result<Name, NameError> {
+        self.apex.child(service)
+    }
+
+    /// Octets of `owner` before the apex.
+    fn offset(&self, owner: &Name) -> u8 {
+        (owner.as_wire().len() - self.apex.as_wire().len()) as u8
+    }
+}
+
+/// Puts or renews the apex with its SOA and NS records. `serial` is the SOA's, `name_servers` its NS records.
+pub fn put_apex(
+    editor: &mut Editor<'_>,
+    zone: &Zone,
+    namespace: &Namespace,
+    serial: u32,
+    name_servers: &[Name],
+) -> Result<(), NameError> {
+    let primary = name_servers.first().unwrap_or(&zone.apex);
+    let mut soa = primary.as_wire().to_vec();
+    soa.extend_from_slice(zone.apex.child("hostmaster").as_ref().unwrap_or(&zone.apex).as_wire());
+    let timers = [serial].into_iter().chain(SOA_TIMERS).chain([namespace.soa_ttl]);
+    soa.extend(timers.flat_map(u32::to_be_bytes));
+    let name_servers = name_servers.iter().map(|name| name.as_wire().to_vec()).collect();
+    let mut draft = match namespace.services.get(".") {
+        Some(service) => service_draft(service)?,
+        None => NodeDraft::default(),
+    };
+    draft.flags = draft.flags.with(Flags::APEX);
+    draft.sets.extend([
+        RrSetDraft::Records { rtype: rtype::SOA, ttl: namespace.soa_ttl, rdata: vec![soa] },
+        RrSetDraft::Records { rtype: rtype::NS, ttl: NS_TTL, rdata: name_servers },
+    ]);
+    editor.put(&zone.apex, 0, &draft);
+    Ok(())
+}
+
+/// Takes the apex away, after everything below it.
+pub fn remove_apex(editor: &mut Editor<'_>, zone: &Zone) {
+    editor.remove(&zone.apex);
+}
+
+/// Takes away the names that the service called `name` had as `before` and no longer has as `after` (`None`: gone).
+///
+/// All services of a change are retired before any is put, because one may take over the name of another.
+pub fn retire_service(
+    editor: &mut Editor<'_>,
+    zone: &Zone,
+    name: &str,
+    before: &Service,
+    after: Option<&Service>,
+) -> Result<(), NameError> {
+    let owner = zone.owner(name)?;
+    let has_names = after.filter(|after| after.ttl(RecordType::Srv).is_some());
+    for id in instance_names(before) {
+        if has_names.is_none_or(|after| !after.instances.contains_key(id)) {
+            editor.remove(&owner.child(id)?);
+        }
+    }
+    // The apex, home of the service called `.`, is renewed or removed with its namespace.
+    if !before.dns_records.is_empty() && after.is_none_or(|after| after.dns_records.is_empty()) && name != "." {
+        editor.remove(&owner);
+    }
+    Ok(())
+}
+
+/// Puts the service called `name` and the names of its instances, which were as `before` says.
+pub fn put_service(
+    editor: &mut Editor<'_>,
+    zone: &Zone,
+    name: &str,
+    service: &Service,
+    before: Option<&Service>,
+) -> Result<(), NameError> {
+    let owner = zone.owner(name)?;
+    for id in instance_names(service) {
+        put_instance(editor, zone, &owner, id, service, before)?;
+    }
+    // A service that only the API discovers has no name in DNS.
+    if !service.dns_records.is_empty() && name != "." {
+        editor.put(&owner, zone.offset(&owner), &service_draft(service)?);
+    }
+    Ok(())
+}
+
+/// Ids of the instances that have names of their own: those of a service with SRV records.
+fn instance_names(service: &Service) -> impl Iterator<Item = &str> {
+    let has_names = service.ttl(RecordType::Srv).is_some();
+    service.instances.keys().filter(move |_| has_names).map(|id| &**id)
+}
+
+/// Puts `id.service.namespace` with the instance's addresses, healthy or not: an SRV answer may name it.
+fn put_instance(
+    editor: &mut Editor<'_>,
+    zone: &Zone,
+    owner: &Name,
+    id: &str,
+    service: &Service,
+    before: Option<&Service>,
+) -> Result<(), NameError> {
+    let (Some(instance), Some(ttl)) = (service.instances.get(id), service.ttl(RecordType::Srv)) else {
+        return Ok(());
+    };
+    let unchanged = |before: &Service| {
+        before.ttl(RecordType::Srv) == Some(ttl)
+            && before.instances.get(id).is_some_and(|before| before.attributes == instance.attributes)
+    };
+    if before.is_some_and(unchanged) {
+        return Ok(());
+    }
+    let v4 = instance.ipv4().map(|address| RrSetDraft::V4 { ttl, shown: 1, addresses: vec![address.octets()] });
+    let v6 = instance.ipv6().map(|address| RrSetDraft::V6 { ttl, shown: 1, addresses: vec![address.octets()] });
+    let name = owner.child(id)?;
+    editor.put(
+        &name,
+        zone.offset(&name),
+        &NodeDraft { flags: Flags::default(), sets: v4.into_iter().chain(v6).collect() },
+    );
+    Ok(())
+}
+
+/// The node of a service.
+fn service_draft(service: &Service) -> Result<NodeDraft, NameError> {
+    let sets = service.dns_records.iter().map(|record| record_set(service, record.record_type, record.ttl));
+    let flags = if service.instances.is_empty() { Flags::SERVICE.with(Flags::NO_INSTANCES) } else { Flags::SERVICE };
+    Ok(NodeDraft { flags, sets: sets.collect::<Result<_, _>>()? })
+}
+
+/// The RRset of one type, from the instances that answer and have what it takes.
+fn record_set(service: &Service, record_type: RecordType, ttl: u32) -> Result<RrSetDraft, NameError> {
+    let shown = match service.routing_policy {
+        RoutingPolicy::Multivalue => service.limit().unwrap_or(u32::MAX),
+        RoutingPolicy::Weighted => 1,
+    };
+    Ok(match record_type {
+        RecordType::A => {
+            let addresses = answering(service, |_, instance| instance.ipv4().map(|address| address.octets()));
+            RrSetDraft::V4 { ttl, shown, addresses }
+        }
+        RecordType::Aaaa => {
+            let addresses = answering(service, |_, instance| instance.ipv6().map(|address| address.octets()));
+            RrSetDraft::V6 { ttl, shown, addresses }
+        }
+        RecordType::Srv => {
+            let entries = answering(service, |id, instance| {
+                let mut labels = wire_labels(id).ok()?;
+                labels.pop();
+                let v4 = instance.ipv4().map(|address| address.octets());
+                let v6 = instance.ipv6().map(|address| address.octets());
+                Some(ServiceEntry { port: instance.port()?, labels, v4, v6 })
+            });
+            RrSetDraft::Services { ttl, shown, entries }
+        }
+        RecordType::Cname => {
+            let targets = answering(service, |_, instance| instance.cname());
+            let targets = targets.into_iter().map(wire_labels).collect::<Result<_, _>>()?;
+            RrSetDraft::Aliases { ttl, targets }
+        }
+    })
+}
+
+/// What `pick` takes from the instances that answer: the healthy ones with something to give, or all with
+/// something to give where none of them is healthy.
+fn answering<'s, T>(service: &'s Service, pick: impl Fn(&'s str, &'s Instance) -> Option<T>) -> Vec<T> {
+    let picked = |healthy_only: bool| {
+        let instances = service.instances.iter();
+        let answering =
+            instances.filter(move |(_, instance)| !healthy_only || instance.status != HealthStatus::Unhealthy);
+        answering.filter_map(|(id, instance)| pick(id, instance)).collect()
+    };
+    let healthy: Vec<T> = picked(true);
+    if healthy.is_empty() { picked(false) } else { healthy }
+}

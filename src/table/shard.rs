@@ -1,0 +1,77 @@
+//! One block of nodes with its index.
+//!
+//! ```text
+//! word 0         nodes 32 | index slots 32                          slots are a power of two
+//! words 1…       slots: 0, or offset of a node in words 32 | tag 32  the tag is the upper half of the hash
+//! then           nodes back to back
+//! ```
+
+use std::sync::Arc;
+
+use super::node::Node;
+use crate::wire::NameKey;
+
+/// A shard: one allocation, shared by all snapshots in which its names did not change.
+pub(super) type Shard = Arc<[u64]>;
+
+/// Words before the index.
+const HEADER: usize = 1;
+
+/// The shard of no names.
+pub(super) fn empty() -> Shard {
+    Arc::new([1 << 32, 0])
+}
+
+/// The upper half of a hash, by which a node is found in its shard. The lower half picks the shard.
+#[inline]
+pub(super) fn tag(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
+/// The node of `key`.
+#[inline]
+pub(super) fn find<'t>(shard: &'t [u64], hash: u64, key: &NameKey) -> Option<Node<'t>> {
+    let mask = (shard[0] >> 32) as usize - 1;
+    let mut slot = tag(hash) as usize & mask;
+    loop {
+        let entry = shard[HEADER + slot];
+        if entry == 0 {
+            return None;
+        }
+        if (entry >> 32) as u32 == tag(hash) {
+            let node = Node::at_front(&shard[entry as u32 as usize..]);
+            if node.is(key) {
+                return Some(node);
+            }
+        }
+        slot = (slot + 1) & mask;
+    }
+}
+
+/// All nodes with their tags, in the order of the index.
+pub(super) fn nodes(shard: &[u64]) -> impl Iterator<Item = (u32, Node<'_>)> {
+    let slots = (shard[0] >> 32) as usize;
+    let entries = shard[HEADER..HEADER + slots].iter().filter(|entry| **entry != 0);
+    entries.map(|entry| ((entry >> 32) as u32, Node::at_front(&shard[*entry as u32 as usize..])))
+}
+
+/// A shard of `nodes`, given by tag. `scratch` is working space, kept to save allocations.
+pub(super) fn build<'a>(nodes: impl ExactSizeIterator<Item = (u32, &'a [u64])>, scratch: &mut Vec<u64>) -> Shard {
+    if nodes.len() == 0 {
+        return empty();
+    }
+    // At most two thirds full, so that a probe ends soon, and never full, so that it ends at all.
+    let slots = (nodes.len() + nodes.len() / 2 + 1).next_power_of_two();
+    scratch.clear();
+    scratch.resize(HEADER + slots, 0);
+    scratch[0] = nodes.len() as u64 | (slots as u64) << 32;
+    for (tag, words) in nodes {
+        let mut slot = tag as usize & (slots - 1);
+        while scratch[HEADER + slot] != 0 {
+            slot = (slot + 1) & (slots - 1);
+        }
+        scratch[HEADER + slot] = scratch.len() as u64 | u64::from(tag) << 32;
+        scratch.extend_from_slice(words);
+    }
+    Arc::from(scratch.as_slice())
+}

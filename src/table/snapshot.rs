@@ -1,0 +1,114 @@
+//! One immutable table.
+
+use std::sync::Arc;
+
+use super::node::Node;
+use super::shard::{self, Shard};
+use crate::wire::{Name, NameKey};
+
+/// Shards of one group: an edit copies the pointers of one group for each shard it changes.
+pub(super) const GROUP: usize = 64;
+
+/// The secrets of the hash, so that nobody can choose names that meet in one shard.
+#[derive(Clone, Copy)]
+struct Seeds([u64; 3]);
+
+/// Every owner name with its prepared answers, as of one revision.
+#[derive(Clone)]
+pub struct Snapshot {
+    pub(super) revision: u64,
+    /// A power of two of shards, in groups.
+    pub(super) groups: Vec<Arc<[Shard]>>,
+    pub(super) names: usize,
+    pub(super) instances: usize,
+    seeds: Seeds,
+}
+
+impl Snapshot {
+    /// A table of no names, at revision 0, with hash seeds drawn by the operating system.
+    pub fn new() -> Self {
+        let mut seeds = fastrand::Rng::new();
+        Self {
+            revision: 0,
+            groups: vec![empty_group()],
+            names: 0,
+            instances: 0,
+            // Odd, so that no seed is zero.
+            seeds: Seeds([seeds.u64(..) | 1, seeds.u64(..) | 1, seeds.u64(..) | 1]),
+        }
+    }
+
+    /// The registry revision this table shows.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Owner names, empty non-terminals included.
+    pub fn names(&self) -> usize {
+        self.names
+    }
+
+    /// Registered instances, whether they answer or not.
+    pub fn instances(&self) -> usize {
+        self.instances
+    }
+
+    /// The node of `key`.
+    #[inline]
+    pub fn find(&self, key: &NameKey) -> Option<Node<'_>> {
+        let hash = self.hash(key);
+        shard::find(self.shard(self.shard_index(hash)), hash, key)
+    }
+
+    /// The node of `name`.
+    pub fn find_name(&self, name: &Name) -> Option<Node<'_>> {
+        self.find(&NameKey::of(name))
+    }
+
+    /// Every node, in no particular order.
+    pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
+        self.groups.iter().flat_map(|group| group.iter()).flat_map(|shard| shard::nodes(shard)).map(|(_, node)| node)
+    }
+
+    /// Shard number `index`.
+    #[inline]
+    pub(super) fn shard(&self, index: usize) -> &Shard {
+        &self.groups[index / GROUP][index % GROUP]
+    }
+
+    /// A keyed hash: each pair of words is folded in by one full multiplication.
+    #[inline]
+    pub(super) fn hash(&self, key: &NameKey) -> u64 {
+        let Seeds([first, second, last]) = self.seeds;
+        let mut hash = first ^ key.length() as u64;
+        for [low, high] in key.pairs() {
+            hash = fold(low ^ second, high ^ hash);
+        }
+        fold(hash, last)
+    }
+
+    /// The number of the shard for `hash`.
+    #[inline]
+    pub(super) fn shard_index(&self, hash: u64) -> usize {
+        hash as usize & (self.groups.len() * GROUP - 1)
+    }
+}
+
+impl Default for Snapshot {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Both halves of the product.
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+/// A group of shards without names.
+pub(super) fn empty_group() -> Arc<[Shard]> {
+    let shard = shard::empty();
+    (0..GROUP).map(|_| Arc::clone(&shard)).collect()
+}

@@ -1,0 +1,285 @@
+//! The two forms of a domain name: [`Name`] owned on the cold side, [`NameKey`] in a worker's scratch space.
+
+use std::fmt;
+
+/// Longest name in octets, lengths and root label included (RFC 1035 §2.3.4).
+const MAX_LENGTH: usize = 255;
+/// Longest label in octets.
+const MAX_LABEL: usize = 63;
+
+//----------- Name -------------------------------------------------------------------------------------------
+
+/// Why a text is not a domain name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// Two dots in a row, or one at the front.
+    #[error("an empty label; labels have 1 to 63 octets")]
+    EmptyLabel,
+    /// A label of more than 63 octets.
+    #[error("a label of more than 63 octets")]
+    LongLabel,
+    /// More than 255 octets in all.
+    #[error("more than 255 octets, lengths of labels included")]
+    LongName,
+}
+
+/// An absolute domain name in wire form and lower case, root label included.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(Box<[u8]>);
+
+impl Name {
+    /// The name whose labels `text` separates by dots; a final dot may stand or not. There are no escapes: every
+    /// octet but the dot stands for itself, as in Cloud Map's names and instance ids.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
+        Self::from_wire(&wire_labels(text)?)
+    }
+
+    /// The name of `prefix` (dotted, as in [`Self::parse`]) below this one.
+    pub fn child(&self, prefix: &str) -> Result<Self, NameError> {
+        let mut wire = wire_labels(prefix)?;
+        wire.pop();
+        wire.extend_from_slice(&self.0);
+        Self::from_wire(&wire)
+    }
+
+    /// The name one label up; `None` for the root.
+    pub fn parent(&self) -> Option<Self> {
+        let length = usize::from(*self.0.first()?);
+        let parent = self.0.get(length + 1..).filter(|parent| !parent.is_empty())?;
+        Some(Self(parent.into()))
+    }
+
+    /// The wire form.
+    pub fn as_wire(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether the leftmost label is an asterisk (RFC 4592 §2.1.1).
+    pub fn is_wildcard(&self) -> bool {
+        self.0.starts_with(b"\x01*")
+    }
+
+    /// Takes a whole wire form whose labels are known to be sound.
+    fn from_wire(wire: &[u8]) -> Result<Self, NameError> {
+        if wire.len() > MAX_LENGTH {
+            return Err(NameError::LongName);
+        }
+        Ok(Self(wire.to_ascii_lowercase().into()))
+    }
+}
+
+/// The labels of `text` in wire form with the root label, case kept.
+pub(crate) fn wire_labels(text: &str) -> Result<Vec<u8>, NameError> {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let mut wire = Vec::with_capacity(text.len() + 2);
+    for label in text.split('.').filter(|_| !text.is_empty()) {
+        match label.len() {
+            0 => return Err(NameError::EmptyLabel),
+            length @ 1..=MAX_LABEL => wire.push(length as u8),
+            _ => return Err(NameError::LongLabel),
+        }
+        wire.extend_from_slice(label.as_bytes());
+    }
+    wire.push(0);
+    if wire.len() > MAX_LENGTH { Err(NameError::LongName) } else { Ok(wire) }
+}
+
+impl fmt::Display for Name {
+    /// Dotted, with a final dot; octets that are not printable, and dots in labels, as `\ddd` (RFC 1035 §5.1).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = &*self.0;
+        if rest == [0] {
+            return f.write_str(".");
+        }
+        while let Some((&length, tail)) = rest.split_first().filter(|(length, _)| **length > 0) {
+            let (label, tail) = tail.split_at_checked(usize::from(length)).unwrap_or((tail, &[]));
+            for &octet in label {
+                match octet {
+                    b'.' | b'\\' | 0..=b' ' | 127.. => write!(f, "\\{octet:03}")?,
+                    _ => write!(f, "{}", char::from(octet))?,
+                }
+            }
+            f.write_str(".")?;
+            rest = tail;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+//----------- NameKey ----------------------------------------------------------------------------------------
+
+/// Words that hold the longest name.
+const KEY_WORDS: usize = MAX_LENGTH.div_ceil(16) * 2;
+
+// Words hold the first octet lowest; masks and tags rely on it.
+const _: () = assert!(cfg!(target_endian = "little"), "Fingerpost is written for little-endian machines");
+
+/// A name in lower case as 64-bit words, the form in which the table compares and hashes names.
+///
+/// The words are the wire form, first octet lowest; octets behind the name are zero up to a full pair of words.
+/// Reused from query to query: only the pairs in use are written.
+#[derive(Clone)]
+pub struct NameKey {
+    /// Valid values: the lower-cased name, then zeros to the end of its last pair; beyond, anything.
+    words: [u64; KEY_WORDS],
+    /// Octets of the wire form, 1 to 255; 0 before the first use.
+    length: usize,
+}
+
+impl NameKey {
+    /// An empty key to be filled.
+    pub const fn new() -> Self {
+        Self { words: [0; KEY_WORDS], length: 0 }
+    }
+
+    /// The key of an owned name.
+    pub fn of(name: &Name) -> Self {
+        let mut key = Self::new();
+        key.fill(name.as_wire(), name.as_wire().len());
+        key
+    }
+
+    /// Fills the key with the wire form in `source[..length]`, in lower case.
+    ///
+    /// Length octets are at most 63 and thus never upper-case letters, so that every octet is treated alike.
+    /// `source` may go on behind the name (a packet does): then the last pair needs no special care.
+    #[inline]
+    pub fn fill(&mut self, source: &[u8], length: usize) {
+        debug_assert!((1..=MAX_LENGTH).contains(&length) && length <= source.len());
+        self.length = length;
+        let (chunks, rest) = source.as_chunks::<16>();
+        let (pairs, _) = self.words.as_chunks_mut::<2>();
+        // Zipped slices cost least when one of them is cut beforehand.
+        let used = pairs.get_mut(..length.div_ceil(16)).unwrap_or_default();
+        for (pair, chunk) in used.iter_mut().zip(chunks) {
+            *pair = bytemuck::must_cast(lower(*chunk));
+        }
+        // A name that ends with its source has a last pair of fewer octets.
+        if chunks.len() * 16 < length
+            && let Some(pair) = pairs.get_mut(chunks.len())
+        {
+            *pair = bytemuck::must_cast(lower(load_padded(rest)));
+        }
+        // What was read behind the name goes.
+        if let Some([low, high]) = pairs.get_mut((length - 1) / 16) {
+            let (low_mask, high_mask) = MASKS.get(length % 16).copied().unwrap_or((0, 0));
+            *low &= low_mask;
+            *high &= high_mask;
+        }
+    }
+
+    /// Makes this key the suffix of `whole` that starts at octet `offset`.
+    #[inline]
+    pub fn fill_suffix(&mut self, whole: &Self, offset: usize) {
+        let octets: &[u8] = bytemuck::cast_slice(&whole.words);
+        let suffix = octets.get(offset..).unwrap_or(&[]);
+        self.fill(suffix, whole.length.saturating_sub(offset).max(1));
+    }
+
+    /// Octets of the wire form.
+    #[inline]
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// The words that hold the name, padded with zeros.
+    #[inline]
+    pub fn words(&self) -> &[u64] {
+        self.words.get(..self.length.div_ceil(8)).unwrap_or(&[])
+    }
+
+    /// The words in pairs, padded with zeros: what is hashed.
+    #[inline]
+    pub fn pairs(&self) -> &[[u64; 2]] {
+        self.words.as_chunks().0.get(..self.length.div_ceil(16)).unwrap_or(&[])
+    }
+
+    /// The name's octets in lower case.
+    #[inline]
+    pub fn as_wire(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.words).get(..self.length).unwrap_or(&[])
+    }
+}
+
+impl Default for NameKey {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Masks of the octets a last pair keeps, by the name's length modulo 16.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const MASKS: [(u64, u64); 16] = {
+    let mut masks = [(u64::MAX, u64::MAX); 16];
+    let mut length = 1;
+    while length < 16 {
+        let mask = (1u128 << (length * 8)) - 1;
+        masks[length] = (mask as u64, (mask >> 64) as u64);
+        length += 1;
+    }
+    masks
+};
+
+/// The octets of `source`, fewer than sixteen, with zeros behind them.
+#[cold]
+fn load_padded(source: &[u8]) -> [u8; 16] {
+    let mut padded = [0; 16];
+    padded.iter_mut().zip(source).for_each(|(to, from)| *to = *from);
+    padded
+}
+
+/// ASCII letters in lower case; written so that it compiles to vector instructions.
+#[inline]
+fn lower(mut chunk: [u8; 16]) -> [u8; 16] {
+    for octet in &mut chunk {
+        let upper = octet.wrapping_sub(b'A') < 26;
+        *octet |= u8::from(upper) << 5;
+    }
+    chunk
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parses_and_shows_names() {
+        let name = Name::parse("Api.Production.local").unwrap();
+        assert_eq!(name.as_wire(), b"\x03api\x0aproduction\x05local\x00");
+        assert_eq!(name.to_string(), "api.production.local.");
+        assert_eq!(name, Name::parse("api.production.local.").unwrap());
+        assert_eq!(name.parent().unwrap().to_string(), "production.local.");
+        assert_eq!(name.child("a@b/1.c").unwrap().to_string(), "a@b/1.c.api.production.local.");
+        assert_eq!(Name::parse(".").unwrap().as_wire(), [0]);
+        assert_eq!(Name::parse(".").unwrap().parent(), None);
+        assert_eq!(Name::parse("a..b"), Err(NameError::EmptyLabel));
+        assert_eq!(Name::parse(&"a".repeat(64)), Err(NameError::LongLabel));
+        assert_eq!(Name::parse(&"abc.".repeat(64)), Err(NameError::LongName));
+        assert!(Name::parse("*.a").unwrap().is_wildcard());
+    }
+
+    #[test]
+    fn keys_are_lower_case_and_padded() {
+        for length in 1..=255usize {
+            let source: Vec<u8> = (0..length + 9).map(|at| b"aZ@[`{Az-\x00\x3f"[at % 11]).collect();
+            let mut key = NameKey { words: [u64::MAX; KEY_WORDS], length: 0 };
+            key.fill(&source, length);
+            assert_eq!(key.as_wire(), source[..length].to_ascii_lowercase());
+            let octets: &[u8] = bytemuck::cast_slice(&key.words);
+            assert!(octets[length..length.div_ceil(16) * 16].iter().all(|&octet| octet == 0), "{length}");
+            let mut suffix = NameKey { words: [u64::MAX; KEY_WORDS], length: 0 };
+            let offset = length / 2;
+            suffix.fill_suffix(&key, offset);
+            assert_eq!(suffix.as_wire(), &key.as_wire()[offset..]);
+            let mut direct = NameKey::new();
+            direct.fill(&key.as_wire()[offset..], length - offset);
+            assert_eq!(suffix.pairs(), direct.pairs());
+        }
+    }
+}
