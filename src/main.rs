@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use fingerpost::channel::file;
 use fingerpost::config::{Config, Faults, Options};
 use fingerpost::server;
 
@@ -146,8 +147,7 @@ fn check(paths: &[PathBuf]) -> anyhow::Result<ExitCode> {
 
 /// Validates declarations and sums them up in a line.
 fn check_declarations(paths: &[PathBuf]) -> Result<String, Faults> {
-    // SEAM: `channel::file::check(paths)`: its Summary becomes the line, its faults go through `Faults::of`.
-    Err(Faults::of(paths.iter().map(|path| format!("{}: declarations cannot be read yet", path.display()))))
+    file::check(paths).map(|summary| format!("declarations are valid: {summary}")).map_err(Faults::of)
 }
 
 /// Whether `path` is a configuration file by its name.

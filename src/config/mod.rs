@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::dns;
 use crate::net::connections::Limits;
+use crate::wire::Name;
 
 pub mod file;
 mod options;
@@ -40,6 +41,8 @@ pub struct Config {
     pub admin: SocketAddr,
     /// UDP worker threads, at least one.
     pub workers: usize,
+    /// Names in the NS records of our zones, at least one; the first is also the SOA's.
+    pub name_servers: Vec<Name>,
     /// What workers and connections need to answer.
     pub answers: dns::Settings,
     /// Limits of DNS over TCP.
@@ -93,6 +96,10 @@ impl Config {
             grpc: pick(given.grpc, file.grpc, || local(8301)).0,
             admin: pick(given.admin, file.admin, || local(9300)).0,
             workers: given.workers.or(file.workers).map_or_else(cores, number),
+            name_servers: given
+                .name_server
+                .or(file.name_server)
+                .map_or_else(default_name_servers, |names| names.into_iter().map(|name| name.0).collect()),
             answers: dns::Settings {
                 udp_payload: given.udp_payload.or(file.udp_payload).map_or(1232, number),
                 nsid: given.nsid.or(file.nsid).map(|text| Box::<str>::from(text).into()),
@@ -158,6 +165,10 @@ impl Config {
             ("workers", self.workers.to_string()),
             ("udp-payload", self.answers.udp_payload.to_string()),
             ("nsid", text(self.answers.nsid.as_deref())),
+            (
+                "name-server",
+                list(self.name_servers.iter().map(|name| name.to_string().trim_end_matches('.').to_owned())),
+            ),
             ("chaos-version", text(self.answers.version.as_deref().map(str::as_bytes))),
             ("chaos-id", text(self.answers.id_server.as_deref().map(str::as_bytes))),
             ("empty-service", empty_service.to_string()),
@@ -191,6 +202,11 @@ fn number<T: TryFrom<u32> + From<u16>, const MIN: u32, const MAX: u32>(bounded: 
 /// Cores this process may run on: its affinity and its control group's quota are respected.
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A name that cannot be mistaken for a server of somebody's (RFC 2606).
+fn default_name_servers() -> Vec<Name> {
+    Name::parse("ns.fingerpost.invalid").into_iter().collect()
 }
 
 /// Items separated by commas.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
-use super::values::{Address, Bounded, EmptyAnswer, LogFilter, LogFormat, Text};
+use super::values::{Address, Bounded, EmptyAnswer, LogFilter, LogFormat, ServerName, Text};
 
 /// The options of `serve` that one source sets; `None` leaves the choice to the next source.
 //
@@ -60,6 +60,18 @@ pub struct Options {
     /// Name of this server for clients that ask for NSID (RFC 5001) [default: none, not given]
     #[arg(long, value_name = "TEXT", env = "FINGERPOST_NSID", hide_env_values = true, help_heading = "DNS")]
     pub nsid: Option<Text>,
+
+    /// Name in the NS records and the SOA of our zones; repeat it, or separate names by commas. Resolvers that forward
+    /// to an address do not look at it [default: ns.fingerpost.invalid]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "FINGERPOST_NAME_SERVER",
+        hide_env_values = true,
+        help_heading = "DNS",
+        value_delimiter = ','
+    )]
+    pub name_server: Option<Vec<ServerName>>,
 
     /// Answer to CHAOS TXT version.bind and version.server [default: none, refused]
     #[arg(long, value_name = "TEXT", env = "FINGERPOST_CHAOS_VERSION", hide_env_values = true, help_heading = "DNS")]

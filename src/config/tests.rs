@@ -19,6 +19,7 @@ const ROWS: &[(&str, &str, &str, &str, &str)] = &[
     ("workers", "1001", "1002", "1003", "one per core available"),
     ("udp-payload", "601", "602", "603", "1232"),
     ("nsid", "flag", "env", "\"file\"", "none"),
+    ("name-server", "ns1.flag", "ns1.env,ns2.env", "[\"ns1.file\"]", "ns.fingerpost.invalid"),
     ("chaos-version", "flag", "env", "\"file\"", "none"),
     ("chaos-id", "flag", "env", "\"file\"", "none"),
     ("empty-service", "nodata", "nxdomain", "\"nodata\"", "nodata"),

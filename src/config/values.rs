@@ -11,6 +11,8 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
+use crate::wire::Name;
+
 //----------- Bounded ----------------------------------------------------------
 
 /// A whole number from `MIN` to `MAX`.
@@ -45,6 +47,33 @@ impl<const MIN: u32, const MAX: u32> FromStr for Bounded<MIN, MAX> {
             Ok(number) => number.try_into(),
             Err(_) => Err(format!("not a whole number from {MIN} to {MAX}")),
         }
+    }
+}
+
+//----------- ServerName -------------------------------------------------------
+
+/// A domain name as it stands in NS records.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ServerName(pub Name);
+
+impl FromStr for ServerName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match Name::parse(text) {
+            Ok(name) if name.as_wire() != [0] => Ok(Self(name)),
+            Ok(_) => Err("not a name of a server, such as ns1.example.com".to_owned()),
+            Err(fault) => Err(format!("not a domain name: {fault}")),
+        }
+    }
+}
+
+impl TryFrom<String> for ServerName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
     }
 }
 

@@ -149,6 +149,13 @@ impl Sender {
         self.0.send((command, reply)).await.map_err(|_| Refusal::Stopped)?;
         result.await.map_err(|_| Refusal::Stopped)?
     }
+
+    /// [`Self::send`] for threads that may block; not for tasks.
+    pub fn send_blocking(&self, command: Command) -> Result<Change, Refusal> {
+        let (reply, result) = oneshot::channel();
+        self.0.blocking_send((command, reply)).map_err(|_| Refusal::Stopped)?;
+        result.blocking_recv().map_err(|_| Refusal::Stopped)?
+    }
 }
 
 #[cfg(test)]

@@ -22,9 +22,12 @@ use crate::config::{Config, LogFormat};
 use crate::metrics::Metrics;
 use crate::net::udp::{self, Worker};
 use crate::net::{self, Endpoint, tcp};
-use crate::registry::{Change, Registry};
+use crate::registry::Registry;
 use crate::table;
 
+use self::declarations::Declarations;
+
+mod declarations;
 mod limits;
 
 /// Target of the events that say which sockets answer; logs let it pass at every level.
@@ -44,16 +47,11 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let state = admin::State { metrics: Arc::clone(&metrics), readiness: Arc::clone(&readiness) };
     let admin = Admin::start(sockets.admin, state).context("cannot start the admin endpoints")?;
 
-    // SEAM: the names in the zones' NS records.
-    let registry = Registry::new(Vec::new());
-    // SEAM: `Follower::start(config.declare)`; its faults are `Faults::of(faults)`, its state is applied here, and
-    // `show` says what came of it, as after every later change.
-    let _ = show;
+    let mut registry = Registry::new(config.name_servers.clone());
+    let declarations = Declarations::load(&config, &mut registry, &metrics)?;
     let handle = registry.handle();
     let (sender, registry) = registry.spawn().context("cannot start the registry")?;
-    // SEAM: the follower runs on `runtime`, sends to `sender`, and is told of a SIGHUP by this closure. A task turns
-    // its status into `metrics.set_declaration` and `readiness.set_faults`.
-    let reload_declarations = || {};
+    let reload_declarations = declarations.follow(&runtime, sender.clone(), &metrics, &readiness);
 
     let stop = Stop::default();
     let plane = DataPlane::start(&config, sockets.dns, &handle, &metrics, &stop, &runtime)?;
@@ -63,7 +61,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     runtime.block_on(async {
         while let Wish::Reload = signals.next().await {
             reload(&config);
-            reload_declarations();
+            reload_declarations.notify_one();
         }
     });
 
@@ -102,12 +100,6 @@ fn cold_runtime(config: &Config) -> anyhow::Result<Runtime> {
         .enable_all()
         .build()
         .context("cannot start the runtime")
-}
-
-/// Shows a change to whoever reads metrics.
-fn show(metrics: &Metrics, change: &Change) {
-    let (names, instances) = (change.names as u64, change.instances as u64);
-    metrics.published(change.revision, names, instances, change.elapsed);
 }
 
 //----------- Sockets ----------------------------------------------------------

@@ -6,6 +6,7 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashSet};
+use std::fmt;
 use std::fs::File;
 use std::hash::Hasher;
 use std::io::{self, Read};
@@ -37,6 +38,13 @@ pub struct Summary {
     pub services: usize,
     /// Instances declared.
     pub instances: usize,
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { files, namespaces, services, instances, .. } = self;
+        write!(f, "files={files} namespaces={namespaces} services={services} instances={instances}")
+    }
 }
 
 /// A load without faults.
