@@ -32,5 +32,5 @@ pub(super) fn write(snapshot: &Snapshot, ctx: &mut Ctx, apex: usize, ttl: Option
 /// Whether AWS would have no such name: a service without instances has no records there, and its name exists only
 /// if one below it does.
 pub(super) fn absent_on_aws(node: Node<'_>) -> bool {
-    node.flags().has(Flags::NO_INSTANCES) && !node.flags().has(Flags::APEX) && node.children() == 0
+    node.flags().has(Flags::NO_INSTANCES) && !node.is_apex() && node.children() == 0
 }

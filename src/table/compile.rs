@@ -5,7 +5,7 @@
 
 use super::draft::{NodeDraft, RrSetDraft, ServiceEntry};
 use super::edit::Editor;
-use super::node::Flags;
+use super::node::{Flags, Layer};
 use crate::model::{HealthStatus, Instance, Namespace, NamespaceType, RecordType, RoutingPolicy, Service};
 use crate::wire::types::rtype;
 use crate::wire::{Name, NameError, wire_labels};
@@ -60,18 +60,17 @@ pub fn put_apex(
         Some(service) => service_draft(service)?,
         None => NodeDraft::default(),
     };
-    draft.flags = draft.flags.with(Flags::APEX);
     draft.sets.extend([
         RrSetDraft::Records { rtype: rtype::SOA, ttl: namespace.soa_ttl, rdata: vec![soa] },
         RrSetDraft::Records { rtype: rtype::NS, ttl: NS_TTL, rdata: name_servers },
     ]);
-    editor.put(&zone.apex, 0, &draft);
+    editor.put(&zone.apex, 0, Layer::Services, &draft);
     Ok(())
 }
 
 /// Takes the apex away, after everything below it.
 pub fn remove_apex(editor: &mut Editor<'_>, zone: &Zone) {
-    editor.remove(&zone.apex);
+    editor.remove(&zone.apex, Layer::Services);
 }
 
 /// Takes away the names that the service called `name` had as `before` and no longer has as `after` (`None`: gone).
@@ -88,12 +87,12 @@ pub fn retire_service(
     let has_names = after.filter(|after| after.ttl(RecordType::Srv).is_some());
     for id in instance_names(before) {
         if has_names.is_none_or(|after| !after.instances.contains_key(id)) {
-            editor.remove(&owner.child(id)?);
+            editor.remove(&owner.child(id)?, Layer::Services);
         }
     }
     // The apex, home of the service called `.`, is renewed or removed with its namespace.
     if !before.dns_records.is_empty() && after.is_none_or(|after| after.dns_records.is_empty()) && name != "." {
-        editor.remove(&owner);
+        editor.remove(&owner, Layer::Services);
     }
     Ok(())
 }
@@ -112,7 +111,7 @@ pub fn put_service(
     }
     // A service that only the API discovers has no name in DNS.
     if !service.dns_records.is_empty() && name != "." {
-        editor.put(&owner, zone.offset(&owner), &service_draft(service)?);
+        editor.put(&owner, zone.offset(&owner), Layer::Services, &service_draft(service)?);
     }
     Ok(())
 }
@@ -148,6 +147,7 @@ fn put_instance(
     editor.put(
         &name,
         zone.offset(&name),
+        Layer::Services,
         &NodeDraft { flags: Flags::default(), sets: v4.into_iter().chain(v6).collect() },
     );
     Ok(())
@@ -156,7 +156,7 @@ fn put_instance(
 /// The node of a service.
 fn service_draft(service: &Service) -> Result<NodeDraft, NameError> {
     let sets = service.dns_records.iter().map(|record| record_set(service, record.record_type, record.ttl));
-    let flags = if service.instances.is_empty() { Flags::SERVICE.with(Flags::NO_INSTANCES) } else { Flags::SERVICE };
+    let flags = if service.instances.is_empty() { Flags::NO_INSTANCES } else { Flags::default() };
     Ok(NodeDraft { flags, sets: sets.collect::<Result<_, _>>()? })
 }
 

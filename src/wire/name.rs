@@ -49,6 +49,12 @@ impl Name {
         Some(Self(parent.into()))
     }
 
+    /// The name whose wire form, sound and in lower case, is at hand.
+    pub(crate) fn from_lower(wire: &[u8]) -> Self {
+        debug_assert!(!wire.iter().any(u8::is_ascii_uppercase) && wire.len() <= MAX_LENGTH);
+        Self(wire.into())
+    }
+
     /// The wire form.
     pub fn as_wire(&self) -> &[u8] {
         &self.0
