@@ -70,6 +70,18 @@ impl<'s> Editor<'s> {
         }
     }
 
+    /// Takes away what static records the zone at `apex` has.
+    pub fn remove_static(&mut self, apex: &Name) {
+        if self.base.find_name(apex).is_none() {
+            return;
+        }
+        for node in self.base.nodes().filter(|node| node.flags().has(Flags::STATIC_DATA)) {
+            if node.name().get(node.apex_offset()..) == Some(apex.as_wire()) {
+                self.remove(&Name::from_lower(node.name()), Layer::Static);
+            }
+        }
+    }
+
     /// The node of `name` as changed so far.
     pub fn node(&self, name: &Name) -> Option<Node<'_>> {
         match self.changed.get(name) {
