@@ -3,14 +3,21 @@
 use super::Ctx;
 use super::response::{Response, Section};
 use crate::table::{Flags, Node, RrSet, Snapshot};
-use crate::wire::HEADER_LENGTH;
 use crate::wire::types::rtype;
 
-/// Writes the SOA of the zone whose apex lies at octet `apex` of the name asked for.
+/// Writes the SOA of the zone whose apex lies at octet `apex` of `ctx.key`, the name that lies at `name` of the
+/// message.
 ///
 /// Its TTL is the lesser of the SOA's own and its last field (RFC 2308 §3 and §5), or `ttl` where that is less yet.
 /// A response without room for it goes without: it still says what it says.
-pub(super) fn write(snapshot: &Snapshot, ctx: &mut Ctx, apex: usize, ttl: Option<u32>, response: &mut Response<'_>) {
+pub(super) fn write(
+    snapshot: &Snapshot,
+    ctx: &mut Ctx,
+    name: usize,
+    apex: usize,
+    ttl: Option<u32>,
+    response: &mut Response<'_>,
+) {
     ctx.suffix.fill_suffix(&ctx.key, apex);
     let Some(RrSet::Records(set)) = snapshot.find(&ctx.suffix).and_then(|node| node.set(rtype::SOA)) else {
         return;
@@ -21,9 +28,7 @@ pub(super) fn write(snapshot: &Snapshot, ctx: &mut Ctx, apex: usize, ttl: Option
     if response.writer.put(record).is_err() {
         return;
     }
-    // Apexes begin before offset 12 + 255, which a pointer can name.
-    let pointer = ((HEADER_LENGTH + apex) as u16 | 0xc000).to_be_bytes();
-    response.writer.patch(start, pointer);
+    response.writer.patch(start, ((name + apex) as u16 | 0xc000).to_be_bytes());
     let ttl = set.ttl().min(minimum).min(ttl.unwrap_or(u32::MAX));
     response.writer.patch(start + 6, ttl.to_be_bytes());
     response.count(Section::Authority, 1);

@@ -64,6 +64,8 @@ pub mod rcode {
     pub const NOTIMP: u8 = 4;
     /// Refused by policy.
     pub const REFUSED: u8 = 5;
+    /// A DNAME leads to too long a name (RFC 6672 §2.2).
+    pub const YXDOMAIN: u8 = 6;
 }
 
 /// EDNS option codes.
