@@ -19,7 +19,8 @@ const NOT_PLAIN: Flags = Flags(Flags::CUT.0 | Flags::OCCLUDED.0);
 /// Answers a query of class IN for `ctx.key`.
 #[inline]
 pub(super) fn answer(snapshot: &Snapshot, ctx: &mut Ctx, qtype: u16, response: &mut Response<'_>) -> Outcome {
-    if let Some(node) = snapshot.find(&ctx.key)
+    let node = snapshot.find(&ctx.key);
+    if let Some(node) = node
         && !node.flags().has(NOT_PLAIN)
         && let Some(set) = node.set(qtype)
     {
@@ -31,7 +32,7 @@ pub(super) fn answer(snapshot: &Snapshot, ctx: &mut Ctx, qtype: u16, response: &
             return Outcome::Answer;
         }
     }
-    follow(snapshot, ctx, qtype, response)
+    follow(snapshot, ctx, node, qtype, response)
 }
 
 /// Where a name leads.
@@ -42,15 +43,21 @@ enum Found<'s> {
     Cut(Node<'s>, usize),
     /// To elsewhere, by the DNAME at this offset of the name.
     Dname(Node<'s>, usize),
-    /// Nowhere, in the zone that begins at this offset of the name.
-    Nothing(usize),
+    /// Nowhere: the closest encloser, whose name begins at this offset of the name, has nothing to offer.
+    Nothing(Node<'s>, usize),
     /// Out of our zones.
     Foreign,
 }
 
-/// Answers whatever is not a plain hit.
+/// Answers whatever is not a plain hit. `own` is the node of the name asked for.
 #[inline(never)]
-fn follow(snapshot: &Snapshot, ctx: &mut Ctx, qtype: u16, response: &mut Response<'_>) -> Outcome {
+fn follow<'s>(
+    snapshot: &'s Snapshot,
+    ctx: &mut Ctx,
+    mut own: Option<Node<'s>>,
+    qtype: u16,
+    response: &mut Response<'_>,
+) -> Outcome {
     if let Some(outcome) = meta_type(qtype) {
         return outcome;
     }
@@ -60,7 +67,7 @@ fn follow(snapshot: &Snapshot, ctx: &mut Ctx, qtype: u16, response: &mut Respons
     for hop in 0..HOPS_MOST {
         let place = Place::new(Section::Answer, name);
         let start = response.writer.length();
-        match find(snapshot, ctx, qtype) {
+        match locate(snapshot, ctx, own, qtype) {
             Found::Node(node) => match node.set(rtype::CNAME) {
                 Some(alias) if alias.count() > 0 && qtype != rtype::CNAME => {
                     // RFC 1034 §4.3.2 step 3a: a CNAME answers for every type.
@@ -77,8 +84,8 @@ fn follow(snapshot: &Snapshot, ctx: &mut Ctx, qtype: u16, response: &mut Respons
             Found::Cut(node, offset) => {
                 return refer(snapshot, ctx, node, name + offset, hop, response);
             }
-            Found::Nothing(apex) => {
-                negative::write(snapshot, ctx, name, apex, None, response);
+            Found::Nothing(encloser, offset) => {
+                negative::write(snapshot, ctx, encloser, name + offset, None, response);
                 // After a CNAME, too (RFC 6604 §3).
                 return Outcome::NxDomain;
             }
@@ -96,13 +103,14 @@ fn follow(snapshot: &Snapshot, ctx: &mut Ctx, qtype: u16, response: &mut Respons
         if before.iter().take(hop + 1).any(|hash| *hash == snapshot.hash(&ctx.key)) {
             return Outcome::Answer;
         }
+        own = snapshot.find(&ctx.key);
     }
     Outcome::Answer
 }
 
-/// Finds out where `ctx.key` leads.
-fn find<'s>(snapshot: &'s Snapshot, ctx: &mut Ctx, qtype: u16) -> Found<'s> {
-    if let Some(node) = snapshot.find(&ctx.key) {
+/// Finds out where `ctx.key`, whose node is `own`, leads.
+fn locate<'s>(snapshot: &'s Snapshot, ctx: &mut Ctx, own: Option<Node<'s>>, qtype: u16) -> Found<'s> {
+    if let Some(node) = own {
         return match node.flags() {
             flags if flags.has(Flags::OCCLUDED) => topmost_end(snapshot, ctx, 0),
             // The DS record lies above the cut (RFC 4035 §3.1.4.1).
@@ -128,7 +136,7 @@ fn find<'s>(snapshot: &'s Snapshot, ctx: &mut Ctx, qtype: u16) -> Found<'s> {
             return Found::Node(node);
         }
     }
-    Found::Nothing(offset + encloser.apex_offset())
+    Found::Nothing(encloser, offset)
 }
 
 /// The closest ancestor of `ctx.key` that has a node (RFC 4592 §3.3.1), and the offset of its name there. Leaves its
@@ -212,9 +220,9 @@ fn finish(
         EmptyService::NoData { ttl } if set.is_some() => (Outcome::NoData, Some(ttl)),
         _ => (Outcome::NoData, None),
     };
-    // The node may be a wildcard's, but lies in the zone of the name it stands for: that many octets from the end.
-    let apex_length = node.name().len() - node.apex_offset();
-    negative::write(snapshot, ctx, name, ctx.key.length().saturating_sub(apex_length), ttl, response);
+    // The node may be a wildcard's: its name and the one it stands for have the zone's name as their end.
+    let own = (name + ctx.key.length()).saturating_sub(node.name().len());
+    negative::write(snapshot, ctx, node, own, ttl, response);
     if hop > 0 && outcome == Outcome::NoData { Outcome::Answer } else { outcome }
 }
 
