@@ -52,8 +52,9 @@ fn dig_resolves_a_service() {
         for part in ["status: NOERROR", "flags: qr aa rd;", "ANSWER: 3, AUTHORITY: 0", "SERVER: 127.0.0.1#53"] {
             assert!(answer.contains(part), "{part} is not in: {answer}");
         }
-        // "No warning" includes malformed messages, wrong ids and mismatched questions.
-        assert!(!answer.contains("WARNING: M") && !answer.contains(";; Warning"), "{answer}");
+        // It asks for recursion, which is not for us to give; dig has nothing else to say against the response.
+        let warnings = answer.lines().filter(|line| line.to_lowercase().contains("warning")).collect::<Vec<_>>();
+        assert_eq!(warnings, [";; WARNING: recursion requested but not available"]);
     }
     let short = |arguments: &[&str]| -> Vec<String> {
         let answer = netns.run("dig", ["+short"].iter().chain(arguments));

@@ -5,9 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::support::{Launch, PATIENCE, Server, have_tool, skip};
+
+/// Held while one is made or removed: what ip(8) and we do for the first and the last one must not overlap.
+static CHANGING: Mutex<()> = Mutex::new(());
 
 /// A network namespace; dropping it removes it.
 pub(crate) struct Netns {
@@ -27,16 +31,18 @@ impl Netns {
         if !have_tool("ip") {
             return None;
         }
+        let changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
         let name = format!("fingerpost-{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let files = Path::new("/etc/netns").join(&name);
         if let Err(error) = ip(["netns", "add", &name]) {
             skip(&format!("network namespaces cannot be made: {error}"));
             return None;
         }
-        // From here on, dropping it cleans up.
+        fs::create_dir_all(&files).unwrap();
         let netns = Self { name, files };
+        drop(changing);
+        // From here on, dropping it cleans up.
         ip(["-n", &netns.name, "link", "set", "lo", "up"]).unwrap();
-        fs::create_dir_all(&netns.files).unwrap();
         netns.put("resolv.conf", "nameserver 127.0.0.1\nsearch production.local\n");
         // Without detours such as multicast DNS, which claims `.local` for itself.
         netns.put("nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n");
@@ -86,7 +92,8 @@ impl Netns {
 
 impl Drop for Netns {
     fn drop(&mut self) {
-        // As much as can be removed.
+        let _changing = CHANGING.lock().unwrap_or_else(PoisonError::into_inner);
+        // As much as can be removed; the folder only if no other run needs it.
         let _ = ip(["netns", "del", &self.name]);
         let _ = fs::remove_dir_all(&self.files);
         let _ = fs::remove_dir("/etc/netns");
