@@ -52,9 +52,12 @@ fn dig_resolves_a_service() {
         for part in ["status: NOERROR", "flags: qr aa rd;", "ANSWER: 3, AUTHORITY: 0", "SERVER: 127.0.0.1#53"] {
             assert!(answer.contains(part), "{part} is not in: {answer}");
         }
-        // It asks for recursion, which is not for us to give; dig has nothing else to say against the response.
-        let warnings = answer.lines().filter(|line| line.to_lowercase().contains("warning")).collect::<Vec<_>>();
-        assert_eq!(warnings, [";; WARNING: recursion requested but not available"]);
+        // It asks for recursion, which is not for us to give, and knows what else uses `.local`. It has nothing to
+        // say against the response.
+        let known = ["recursion requested but not available", ".local is reserved for Multicast DNS"];
+        for line in answer.lines().filter(|line| line.to_lowercase().contains("warning")) {
+            assert!(known.iter().any(|known| line.ends_with(known)), "{answer}");
+        }
     }
     let short = |arguments: &[&str]| -> Vec<String> {
         let answer = netns.run("dig", ["+short"].iter().chain(arguments));

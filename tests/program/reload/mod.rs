@@ -44,13 +44,25 @@ struct Scene {
 }
 
 impl Scene {
-    /// Follows the file `production.yaml`.
+    /// Follows the file `production.yaml`, which has changed once: now the server is surely watching, and has done
+    /// all that it does at the start.
     fn of_a_file() -> Self {
-        Self::new(|folder| {
+        let scene = Self::new(|folder| {
             let path = folder.join("production.yaml");
             fs::write(&path, whole(1)).unwrap();
             path
-        })
+        });
+        scene.rename_next();
+        scene.load.wait();
+        scene
+    }
+
+    /// Completes the next version by renaming a file over the old one.
+    fn rename_next(&self) {
+        let new = self.path(".production.yaml.new");
+        fs::write(&new, whole(self.load.next())).unwrap();
+        self.load.completing();
+        fs::rename(new, self.path("production.yaml")).unwrap();
     }
 
     /// Follows what `prepare` makes of a new folder, and returns.
@@ -84,12 +96,7 @@ impl Scene {
 
 #[test]
 fn a_file_renamed_over_the_old_one_shows() {
-    Scene::of_a_file().change(|scene| {
-        let new = scene.path(".production.yaml.new");
-        fs::write(&new, whole(scene.load.next())).unwrap();
-        scene.load.completing();
-        fs::rename(new, scene.path("production.yaml")).unwrap();
-    });
+    Scene::of_a_file().change(Scene::rename_next);
 }
 
 #[test]
@@ -106,9 +113,9 @@ fn write_in_steps(scene: &Scene, pause: Duration) {
     let steps: Vec<&str> = text.split_inclusive("}}\n").collect();
     let (end, steps) = steps.split_last().unwrap();
     let mut file = File::create(scene.path("production.yaml")).unwrap();
-    for step in steps {
+    for some in steps.chunks(4) {
         sleep(pause);
-        file.write_all(step.as_bytes()).unwrap();
+        file.write_all(some.concat().as_bytes()).unwrap();
     }
     sleep(pause);
     file.write_all(end.as_bytes()).unwrap();
@@ -139,10 +146,7 @@ fn an_editor_that_moves_the_file_away_first_disturbs_nobody() {
 fn many_changes_in_a_row_end_with_the_last_one() {
     Scene::of_a_file().change(|scene| {
         for _ in 0..20 {
-            let new = scene.path(".production.yaml.new");
-            fs::write(&new, whole(scene.load.next())).unwrap();
-            scene.load.completing();
-            fs::rename(new, scene.path("production.yaml")).unwrap();
+            scene.rename_next();
             sleep(Duration::from_millis(3));
         }
     });
@@ -179,15 +183,11 @@ fn a_symbolic_link_swapped_as_kubernetes_does_shows_all_files_at_once() {
 #[test]
 fn a_hang_up_shows_a_change_that_nobody_could_see() {
     // A file changed through a link in a folder that is not watched raises no event in the one that is.
+    let scene = Scene::of_a_file();
+    // In the same file system, as links must be.
     let elsewhere = tempfile::tempdir().unwrap();
     let link = elsewhere.path().join("production.yaml");
-    let scene = Scene::new(|folder| {
-        // Both are in the same file system.
-        let path = folder.join("production.yaml");
-        fs::write(&path, whole(1)).unwrap();
-        fs::hard_link(&path, &link).unwrap();
-        path
-    });
+    fs::hard_link(scene.path("production.yaml"), &link).unwrap();
     scene.change(|scene| {
         let unseen = scene.load.next();
         fs::write(&link, whole(unseen)).unwrap();
@@ -235,7 +235,7 @@ fn files_that_come_and_go_in_a_folder_show() {
 fn a_faulty_file_changes_nothing_and_is_told_once() {
     let scene = Scene::of_a_file();
     let path = scene.path("production.yaml");
-    let faulty = whole(2).replacen("ttl: 1", "ttl: soon", 1);
+    let faulty = whole(scene.load.next()).replacen("ttl: 1", "ttl: soon", 1);
     let fault = format!("{}:6:34: namespaces[0].services[0].dns_records[0].ttl: soon", path.display());
     let faults = || scene.server.readiness()["declaration"]["faults"].clone();
 
@@ -244,7 +244,7 @@ fn a_faulty_file_changes_nothing_and_is_told_once() {
     assert!(faults()[0].as_str().unwrap().starts_with(&fault), "{}", faults());
     assert_eq!(scene.server.get("/readyz").0, 200, "the last good state answers");
     let metric = |name: &str| scene.server.metrics().get(&format!("fingerpost_declaration_{name}"));
-    assert_eq!((metric("faults"), metric("failed_loads_total"), metric("loads_total")), (1.0, 1.0, 1.0));
+    assert_eq!((metric("faults"), metric("failed_loads_total"), metric("loads_total")), (1.0, 1.0, 2.0));
 
     // Touched and read again, the same fault is no news.
     for failed in [2.0, 3.0] {
@@ -258,17 +258,17 @@ fn a_faulty_file_changes_nothing_and_is_told_once() {
     assert_eq!(scene.server.logged(&fault), 1);
     assert_eq!(scene.server.logged("the declarations have faults"), 1);
     sleep(A_WHILE);
-    assert_eq!(scene.server.readiness()["revision"], 1);
+    assert_eq!(scene.server.readiness()["revision"], 2);
 
     // A file that is gone is a fault, too, and not an empty declaration.
     fs::remove_file(&path).unwrap();
     eventually("the missing file shows", || faults()[0].as_str().is_some_and(|fault| fault.contains("cannot be read")));
 
     // The cure is a change like any other.
-    scene.load.completing();
-    fs::write(&path, whole(2)).unwrap();
+    let version = scene.load.completing();
+    fs::write(&path, whole(version)).unwrap();
     scene.load.wait();
     eventually("the fault is gone", || faults().as_array().is_some_and(Vec::is_empty));
-    assert_eq!((metric("faults"), metric("loads_total")), (0.0, 2.0));
+    assert_eq!((metric("faults"), metric("loads_total")), (0.0, 3.0));
     scene.load.stop(&scene.server);
 }
