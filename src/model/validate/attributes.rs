@@ -186,7 +186,7 @@ pub fn service(pairs: &[(&str, &str)]) -> Vec<AttributeFault> {
     faults
 }
 
-/// The key of a service attribute: ^[A-Za-z0-9_]{1,64}$, and no unknown setting of ours.
+/// The key of a service attribute: `^[A-Za-z0-9_]{1,64}$`, and no unknown setting of ours.
 fn service_key(key: &str) -> Result<(), Violation> {
     let fits = (1..=SERVICE_KEY_MAX).contains(&key.len())
         && key.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_');

@@ -81,7 +81,7 @@ pub fn service_owner(service: &str, namespace: &str) -> Result<(), Violation> {
     })
 }
 
-/// The id of an instance (API model `InstanceId`: ^[0-9a-zA-Z_/:.@-]+$, at most 64).
+/// The id of an instance (API model `InstanceId`: `^[0-9a-zA-Z_/:.@-]+$`, at most 64).
 pub fn instance_id(id: &str) -> Result<(), Violation> {
     let fits = (1..=ID_MAX).contains(&id.len())
         && id.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"_/:.@-".contains(&octet));
