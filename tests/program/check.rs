@@ -20,7 +20,7 @@ namespaces:
             attributes: {AWS_INSTANCE_IPV4: 10.0.1.256}
           - id: task-2
             attributes: {AWS_INSTANCE_IPV4: 10.0.1.12}
-          - id: task-2
+          - id: task-1
             attributes: {AWS_INSTANCE_IPV4: 10.0.1.13}
       - name: mail
         dns_records: [{type: MX, ttl: 10}]
@@ -70,7 +70,10 @@ fn every_fault_of_every_file_is_listed_with_its_place() {
             ":11:45: namespaces[0].services[0].instances[0].attributes.AWS_INSTANCE_IPV4: 10.0.1.256 is not an IPv4 \
              address; ",
         ),
-        (&yaml, ":14:17: namespaces[0].services[0].instances[2].id: "),
+        (
+            &yaml,
+            ":14:17: namespaces[0].services[0].instances[2].id: instance task-1 stands there twice, first on line 10",
+        ),
         (
             &yaml,
             ":17:30: namespaces[0].services[1].dns_records[0].type: MX is not a record type; allowed are A, AAAA, SRV \
