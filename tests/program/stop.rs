@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -14,17 +15,33 @@ use crate::support::{Launch, PATIENCE, Tcp, Udp, eventually, example, frame, que
 
 //----------- SIGTERM and SIGINT -----------------------------------------------
 
-/// Asks over UDP until the server is gone. Returns how many queries were answered, and that only one sent after
-/// `stopping` was not.
-fn ask_until_gone(server: std::net::SocketAddr, stopping: &AtomicBool) -> usize {
+/// A stop in the eyes of clients.
+#[derive(Default)]
+struct Stop {
+    /// It is about to begin: a query sent from now on may get no response.
+    begins: AtomicBool,
+    /// The server has ended: there is nothing left to wait for.
+    over: AtomicBool,
+}
+
+/// Asks over UDP until the server is gone. Returns how many queries were answered: all but one sent during the stop.
+fn ask_until_gone(server: SocketAddr, stop: &Stop) -> usize {
     let client = Udp::connect(server);
-    client.set_patience(Duration::from_secs(5));
+    client.set_patience(Duration::from_millis(50));
     for answered in 0.. {
-        match client.try_ask(&query("api.production.local.", RecordType::A)) {
+        let query = query("api.production.local.", RecordType::A);
+        let begun = Instant::now();
+        let mut response = client.try_ask(&query);
+        while response.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+            && !stop.over.load(Ordering::SeqCst)
+        {
+            assert!(begun.elapsed() < PATIENCE, "no response after {answered}");
+            response = client.read(&query);
+        }
+        match response {
             Ok(response) => assert_eq!(response.answers.len(), 3),
             Err(error) => {
-                // The port is closed, or was before the query was read.
-                assert!(stopping.load(Ordering::SeqCst), "after {answered} responses: {error}");
+                assert!(stop.begins.load(Ordering::SeqCst), "after {answered} responses: {error}");
                 return answered;
             }
         }
@@ -37,11 +54,11 @@ fn a_stop_answers_what_has_arrived() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut server = Launch::serve(&example()).start();
         let address = server.address();
-        let stopping = Arc::new(AtomicBool::new(false));
+        let stop = Arc::<Stop>::default();
         let clients: Vec<_> = (0..3)
             .map(|_| {
-                let stopping = Arc::clone(&stopping);
-                thread::spawn(move || ask_until_gone(address, &stopping))
+                let stop = Arc::clone(&stop);
+                thread::spawn(move || ask_until_gone(address, &stop))
             })
             .collect();
         // Connections that the server has taken, with queries that it has not read yet.
@@ -55,7 +72,7 @@ fn a_stop_answers_what_has_arrived() {
         for connection in &mut connections {
             connection.send(&octets).unwrap();
         }
-        stopping.store(true, Ordering::SeqCst);
+        stop.begins.store(true, Ordering::SeqCst);
         let begun = Instant::now();
         server.signal(signal);
 
@@ -64,12 +81,30 @@ fn a_stop_answers_what_has_arrived() {
             connection.expect_end();
         }
         assert_eq!(server.wait().code(), Some(0));
+        stop.over.store(true, Ordering::SeqCst);
         assert!(begun.elapsed() < PATIENCE / 2, "{:?}", begun.elapsed());
         for client in clients {
             assert!(client.join().unwrap() > 0);
         }
         assert!(server.log().last().unwrap().ends_with("stopped"));
     }
+}
+
+#[test]
+fn a_stop_answers_the_datagrams_that_have_arrived() {
+    let mut server = Launch::serve(&example()).start();
+    let clients: Vec<_> = (0..8).map(|_| Udp::connect(server.address())).collect();
+    let octets = query("api.production.local.", RecordType::A).to_vec().unwrap();
+    for _ in 0..50 {
+        clients.iter().for_each(|client| client.send(&octets));
+    }
+    server.signal(Signal::TERM);
+    for client in &clients {
+        for nth in 0..50 {
+            client.receive().unwrap_or_else(|error| panic!("response {nth}: {error}"));
+        }
+    }
+    assert_eq!(server.wait().code(), Some(0));
 }
 
 #[test]

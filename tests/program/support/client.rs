@@ -90,10 +90,15 @@ impl Udp {
     /// Asks once, of a server that may be gone.
     pub(crate) fn try_ask(&self, query: &Message) -> io::Result<Message> {
         self.0.send(&query.to_vec().unwrap())?;
+        self.read(query)
+    }
+
+    /// The response to a query that has been sent.
+    pub(crate) fn read(&self, query: &Message) -> io::Result<Message> {
         self.receive().map(|octets| read(query, &octets))
     }
 
-    /// Waits at most this long from now on.
+    /// Waits at most this long for a datagram from now on.
     pub(crate) fn set_patience(&self, patience: Duration) {
         self.0.set_read_timeout(Some(patience)).unwrap();
     }
