@@ -73,7 +73,6 @@ fn a_stop_answers_what_has_arrived() {
             connection.send(&octets).unwrap();
         }
         stop.begins.store(true, Ordering::SeqCst);
-        let begun = Instant::now();
         server.signal(signal);
 
         for connection in &mut connections {
@@ -82,7 +81,6 @@ fn a_stop_answers_what_has_arrived() {
         }
         assert_eq!(server.wait().code(), Some(0));
         stop.over.store(true, Ordering::SeqCst);
-        assert!(begun.elapsed() < PATIENCE / 2, "{:?}", begun.elapsed());
         for client in clients {
             assert!(client.join().unwrap() > 0);
         }

@@ -60,18 +60,27 @@ fn a_length_that_no_message_has_ends_the_connection() {
 
 //----------- Limits -----------------------------------------------------------
 
+/// Lets the server note that a connection is idle, which it does a moment after its client has the response. Between
+/// two connections, that moment could come in the other order.
+fn settle() {
+    sleep(Duration::from_millis(200));
+}
+
 #[test]
 fn a_client_with_too_many_connections_loses_the_one_idle_for_longest() {
-    let server = Launch::serve(&example()).flag("--tcp-connections-per-client", "3").start();
+    let server =
+        Launch::serve(&example()).flag("--tcp-connections-per-client", "3").flag("--tcp-idle-timeout", "3600").start();
     let connect = |local: &str| {
         let mut client = Tcp::connect_from(local, server.address());
         client.ask(&any_query());
+        settle();
         client
     };
     let mut other = connect("127.0.0.9");
     let mut clients: Vec<_> = (0..3).map(|_| connect("127.0.0.1")).collect();
     // The oldest of all becomes the youngest.
     clients[0].ask(&any_query());
+    settle();
     let mut new = connect("127.0.0.1");
     clients.remove(1).expect_end();
     for client in clients.iter_mut().chain([&mut other, &mut new]) {
@@ -85,14 +94,16 @@ fn a_client_with_too_many_connections_loses_the_one_idle_for_longest() {
 
 #[test]
 fn a_full_server_closes_the_connection_idle_for_longest() {
-    let server = Launch::serve(&example()).flag("--tcp-connections", "3").start();
+    let server = Launch::serve(&example()).flag("--tcp-connections", "3").flag("--tcp-idle-timeout", "3600").start();
     let connect = |host: u8| {
         let mut client = Tcp::connect_from(&format!("127.0.0.{host}"), server.address());
         client.ask(&any_query());
+        settle();
         client
     };
     let mut clients: Vec<_> = (1..=3).map(connect).collect();
     clients[0].ask(&any_query());
+    settle();
     let mut new = connect(4);
     clients.remove(1).expect_end();
     for client in clients.iter_mut().chain([&mut new]) {
