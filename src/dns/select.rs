@@ -37,16 +37,25 @@ impl Sampler {
         let shown = shown.min(count).min(MOST);
         if count <= SMALL {
             self.permute(count, shown);
-        } else if shown <= FEW {
-            self.reject(count, shown);
-        } else if count / 2 >= shown {
-            self.collect(count, shown);
-            self.shuffle(shown);
         } else {
-            self.sweep(count, shown);
-            self.shuffle(shown);
+            self.draw_many(count, shown);
         }
         self.chosen.get(..shown).unwrap_or_default()
+    }
+
+    /// Draws out of more than a few.
+    #[inline(never)]
+    fn draw_many(&mut self, count: usize, shown: usize) {
+        if shown <= FEW {
+            self.reject(count, shown);
+            return;
+        }
+        if count / 2 >= shown {
+            self.collect(count, shown);
+        } else {
+            self.sweep(count, shown);
+        }
+        self.shuffle(shown);
     }
 
     /// A uniform number below `bound`.
@@ -73,7 +82,7 @@ impl Sampler {
     }
 
     /// Draws until the drawn are distinct; their order is uniform as it is.
-    #[inline(never)]
+    #[inline]
     fn reject(&mut self, count: usize, shown: usize) {
         let mut drawn = [u32::MAX; FEW];
         for at in 0..shown {
