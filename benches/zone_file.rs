@@ -28,7 +28,12 @@ fn main() {
         let loaded = loader.load().unwrap_or_else(|faults| panic!("{}", faults[0]));
         let elapsed = start.elapsed();
         let held = resident("VmRSS").saturating_sub(before);
-        println!("round {round}: {elapsed:.2?}, {} MB held, {} MB at most: {}", held, resident("VmHWM"), loaded.summary);
+        println!(
+            "round {round}: {elapsed:.2?}, {} MB held, {} MB at most: {}",
+            held,
+            resident("VmHWM"),
+            loaded.summary
+        );
     }
 }
 

@@ -31,7 +31,7 @@ impl Name {
     /// The name whose labels `text` separates by dots; a final dot may stand or not. There are no escapes: every
     /// octet but the dot stands for itself, as in Cloud Map's names and instance ids.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        Self::of_wire(&wire_labels(text)?)
+        Self::from_wire(&wire_labels(text)?)
     }
 
     /// The name of `prefix` (dotted, as in [`Self::parse`]) below this one.
@@ -39,7 +39,7 @@ impl Name {
         let mut wire = wire_labels(prefix)?;
         wire.pop();
         wire.extend_from_slice(&self.0);
-        Self::of_wire(&wire)
+        Self::from_wire(&wire)
     }
 
     /// The name one label up; `None` for the root.
@@ -65,8 +65,8 @@ impl Name {
         self.0.starts_with(b"\x01*")
     }
 
-    /// The name of a whole wire form whose labels are known to be sound.
-    pub(crate) fn of_wire(wire: &[u8]) -> Result<Self, NameError> {
+    /// Takes a whole wire form whose labels are known to be sound.
+    fn from_wire(wire: &[u8]) -> Result<Self, NameError> {
         if wire.len() > MAX_LENGTH {
             return Err(NameError::LongName);
         }

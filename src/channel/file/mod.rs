@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod conflict;
 mod declaration;
 mod fault;
 mod folder;
@@ -26,8 +27,10 @@ mod master;
 mod merge;
 mod places;
 mod reader;
+mod records;
 mod watch;
 mod yaml;
+mod zones;
 
 #[cfg(test)]
 mod tests;

@@ -168,7 +168,11 @@ impl Reader<'_> {
         let mut tokens = &*line.tokens;
         if line.blank {
             if self.owner.is_none() {
-                self.flaw(site, site.start, "no record before gives an owner; allowed is a name in the first column".into());
+                self.flaw(
+                    site,
+                    site.start,
+                    "no record before gives an owner; allowed is a name in the first column".into(),
+                );
                 self.owner = Some(vec![0]);
             }
         } else if let Some((token, rest)) = tokens.split_first() {

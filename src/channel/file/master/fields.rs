@@ -151,7 +151,9 @@ fn one(field: Field, token: &[u8], origin: &[u8], out: &mut Vec<u8>) -> Result<(
         Field::Seconds => out.extend(text::ttl(token)?.to_be_bytes()),
         Field::V4 => {
             let address: Option<std::net::Ipv4Addr> = str::from_utf8(token).ok().and_then(|text| text.parse().ok());
-            out.extend(address.ok_or_else(|| Bad::not(token, "an IPv4 address", "four numbers as in 192.0.2.1"))?.octets());
+            out.extend(
+                address.ok_or_else(|| Bad::not(token, "an IPv4 address", "four numbers as in 192.0.2.1"))?.octets(),
+            );
         }
         Field::V6 => {
             let address: Option<std::net::Ipv6Addr> = str::from_utf8(token).ok().and_then(|text| text.parse().ok());
@@ -166,7 +168,8 @@ fn one(field: Field, token: &[u8], origin: &[u8], out: &mut Vec<u8>) -> Result<(
             .ok_or_else(|| Bad::not(token, "an EUI address", "pairs of digits as in 00-00-5e-00-53-2a"))?,
         Field::CertType => {
             let word = CERT_TYPES.iter().find(|(word, _)| word.as_bytes().eq_ignore_ascii_case(token));
-            let number = word.map_or_else(|| text::number(token, u32::from(u16::MAX)), |(_, number)| Ok(u32::from(*number)));
+            let number =
+                word.map_or_else(|| text::number(token, u32::from(u16::MAX)), |(_, number)| Ok(u32::from(*number)));
             out.extend((number? as u16).to_be_bytes());
         }
         Field::Strings | Field::Hex | Field::Base64 => {}
@@ -186,7 +189,8 @@ fn groups(token: &[u8], separator: u8, count: usize, octets: usize, out: &mut Ve
         return None;
     }
     for group in groups {
-        let value = group.iter().filter_map(|octet| char::from(*octet).to_digit(16)).fold(0, |value, digit| value << 4 | digit);
+        let value =
+            group.iter().filter_map(|octet| char::from(*octet).to_digit(16)).fold(0, |value, digit| value << 4 | digit);
         out.extend(value.to_be_bytes().iter().skip(4 - octets));
     }
     Some(())
@@ -211,9 +215,7 @@ pub(super) fn hex(text: &[u8], tokens: &[Token], out: &mut Vec<u8>) -> Result<()
     match (high, octets) {
         (None, 1..) => Ok(()),
         (None, _) => Err((0, Bad::new(0, "hexadecimal digits belong here"))),
-        (Some(_), _) => {
-            Err((tokens.len().saturating_sub(1), Bad::new(0, "the number of hexadecimal digits is odd")))
-        }
+        (Some(_), _) => Err((tokens.len().saturating_sub(1), Bad::new(0, "the number of hexadecimal digits is odd"))),
     }
 }
 

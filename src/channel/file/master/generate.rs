@@ -174,7 +174,8 @@ mod tests {
     /// A template for a number.
     fn expanded(template: &str, value: u32) -> String {
         let mut out = Vec::new();
-        expand(template.as_bytes(), value, &mut out).map_or_else(|bad| bad.message, |()| String::from_utf8(out).unwrap())
+        expand(template.as_bytes(), value, &mut out)
+            .map_or_else(|bad| bad.message, |()| String::from_utf8(out).unwrap())
     }
 
     #[test]

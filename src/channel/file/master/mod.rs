@@ -69,15 +69,17 @@ pub(super) struct Master {
     pub(super) faults: Vec<Fault>,
 }
 
-/// Reads the zone file at `path`, which may include files in `root`. `None`: it is not, or does not stay, the one
+/// Reads the zone file at `path`, which may include files in its folder. `None`: it is not, or does not stay, the one
 /// that `print` was taken of.
-pub(super) fn read_file(path: &Arc<Path>, root: &Path, print: &Fingerprint) -> io::Result<Option<Master>> {
+pub(super) fn read_file(path: &Arc<Path>, print: &Fingerprint) -> io::Result<Option<Master>> {
     let file = File::open(path)?;
     if Fingerprint::of(&file.metadata()?) != *print {
         return Ok(None);
     }
     let real = path.canonicalize()?;
-    let shared = Shared::new(Some(root), Limits::default());
+    // A declared folder's files lie directly in it, so that this is the folder, too.
+    let root = path.parent().map(|root| if root.as_os_str().is_empty() { Path::new(".") } else { root });
+    let shared = Shared::new(root, Limits::default());
     let (master, file) = read_zone(path, &real, shared, file, print.size)?;
     let whole = Fingerprint::of(&file.metadata()?) == *print && master.size == print.size;
     Ok(whole.then_some(master))
@@ -117,8 +119,9 @@ fn read_zone<R: io::Read + Send>(
     whole.append(part);
     let apex = apex(&mut whole);
     let included = shared.into_included();
-    let files: Vec<_> =
-        std::iter::once(Arc::clone(path)).chain(included.iter().map(|included| included.path.as_path().into())).collect();
+    let files: Vec<_> = std::iter::once(Arc::clone(path))
+        .chain(included.iter().map(|included| included.path.as_path().into()))
+        .collect();
     hasher.write_u64(input.finish());
     hasher.write_u64(source::digest(&included));
     let master = Master {
@@ -159,7 +162,7 @@ fn apex(whole: &mut Part) -> Option<(Name, Place)> {
         }
         return None;
     };
-    Some((Name::of_wire(owner).ok()?, *place))
+    Some((Name::from_lower(owner), *place))
 }
 
 /// The faults in their order, of each file the first, and how many more there are.
@@ -215,6 +218,11 @@ pub(super) fn rtype(text: &str) -> Result<u16, Wrong> {
         return Err(Wrong { at: 0, message });
     }
     Ok(rtype)
+}
+
+/// A TTL.
+pub(super) fn ttl(text: &str) -> Result<u32, Wrong> {
+    Ok(text::ttl(text.as_bytes())?)
 }
 
 /// The data of a record in wire form.

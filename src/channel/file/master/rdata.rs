@@ -74,7 +74,8 @@ pub(super) fn write(
         }
         _ => {
             let rtype = Rtype::from_int(rtype);
-            let message = format!("the data of type {rtype} can stand here in one form only: \\# LENGTH HEX (RFC 3597)");
+            let message =
+                format!("the data of type {rtype} can stand here in one form only: \\# LENGTH HEX (RFC 3597)");
             return Err((0, Bad::new(0, message)));
         }
     }

@@ -44,7 +44,7 @@ const DEPTH_MAX: usize = 8;
 pub(in crate::channel::file) struct Included {
     /// Its path as reached from the file that includes it.
     pub(in crate::channel::file) path: PathBuf,
-    /// The file as it was read; `None` where there was none.
+    /// What was there when it was read; `None`: nothing.
     pub(in crate::channel::file) print: Option<Fingerprint>,
     /// Hash of its content.
     content: u64,
@@ -144,20 +144,24 @@ impl Shared {
         if chain.clone().count() > DEPTH_MAX {
             return Err(format!("the files include each other more than {DEPTH_MAX} deep; allowed are {DEPTH_MAX}"));
         }
+        // Noted also where it cannot be read, because that may change.
+        let index = self.note(&candidate).ok_or("too many files are included; allowed are 65535")?;
         let failed = |error: io::Error| format!("{} cannot be read: {error}", candidate.display());
         let real = candidate.canonicalize();
         if let Ok(real) = &real
             && !real.starts_with(root)
         {
-            return Err(format!("{} lies outside of {}; allowed are files in there", candidate.display(), root.display()));
+            return Err(format!(
+                "{} lies outside of {}; allowed are files in there",
+                candidate.display(),
+                root.display()
+            ));
         }
         if let Ok(real) = &real
             && chain.clone().any(|reading| reading.real == real)
         {
             return Err(format!("{} includes itself, directly or through others", candidate.display()));
         }
-        // Noted also where it cannot be read, because it may come.
-        let index = self.note(&candidate).ok_or("too many files are included; allowed are 65535")?;
         let real = real.map_err(failed)?;
         if !real.metadata().map_err(failed)?.is_file() {
             return Err(format!("{} is not a file", candidate.display()));
@@ -165,8 +169,7 @@ impl Shared {
         let file = File::open(&real).map_err(failed)?;
         let print = Fingerprint::of(&file.metadata().map_err(failed)?);
         let reading = Reading { file: index, path: &candidate, real: &real, from: Some(from) };
-        let (part, input) =
-            self.read(Hashed::new(file), print.size, &reading, context).map_err(failed)?;
+        let (part, input) = self.read(Hashed::new(file), print.size, &reading, context).map_err(failed)?;
         let content = input.finish();
         if let Some(included) = lock(&self.included).get_mut(usize::from(index) - 1) {
             included.print = Some(print);
@@ -180,7 +183,8 @@ impl Shared {
         let mut included = lock(&self.included);
         let known = included.iter().position(|included| included.path == path);
         let index = known.unwrap_or_else(|| {
-            included.push(Included { path: path.to_owned(), print: None, content: 0 });
+            let print = path.metadata().ok().map(|metadata| Fingerprint::of(&metadata));
+            included.push(Included { path: path.to_owned(), print, content: 0 });
             included.len() - 1
         });
         u16::try_from(index + 1).ok()

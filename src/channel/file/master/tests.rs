@@ -20,7 +20,7 @@ fn records(text: &str) -> Vec<String> {
     };
     assert_eq!(apex.to_string(), "example.");
     let shown = records.iter().skip(1).map(|record| {
-        let owner = crate::wire::Name::of_wire(record.owner).unwrap();
+        let owner = crate::wire::Name::from_lower(record.owner);
         let rdata: String = record.rdata.iter().map(|octet| format!("{octet:02x}")).collect();
         format!("{owner} {} {} {rdata}", record.ttl, record.rtype)
     });
@@ -49,7 +49,8 @@ fn shown_faults(text: &str) -> Vec<String> {
 fn data(rtype: &str, text: &str) -> Result<String, String> {
     let mut out = Vec::new();
     let rtype = rdata::rtype(rtype.as_bytes()).map_err(|bad| bad.message)?;
-    rdata::write_all(rtype, text.as_bytes(), b"\x01o\x00", &mut out).map_err(|bad| format!("{}: {}", bad.at, bad.message))?;
+    rdata::write_all(rtype, text.as_bytes(), b"\x01o\x00", &mut out)
+        .map_err(|bad| format!("{}: {}", bad.at, bad.message))?;
     Ok(out.iter().map(|octet| format!("{octet:02x}")).collect())
 }
 
@@ -57,7 +58,8 @@ fn data(rtype: &str, text: &str) -> Result<String, String> {
 
 #[test]
 fn owners_ttls_and_classes_may_be_left_out() {
-    let text = "a 5 IN A 192.0.2.1\n IN 6 A 192.0.2.2\n\n   A 192.0.2.3 ; c\n\tin a 192.0.2.4\n@ CLASS1 TYPE1 192.0.2.5\n";
+    let text =
+        "a 5 IN A 192.0.2.1\n IN 6 A 192.0.2.2\n\n   A 192.0.2.3 ; c\n\tin a 192.0.2.4\n@ CLASS1 TYPE1 192.0.2.5\n";
     assert_eq!(
         records(text),
         [
@@ -93,23 +95,31 @@ fn the_ttl_comes_from_several_places() {
         .map(|record| record.split(' ').nth(1).unwrap().to_owned())
         .collect();
     assert_eq!(ttls, ["7", "7", "3600", "8", "3600", "2"]);
-    let (_, found) = read(Path::new("example.zone"), b"@ SOA ns m 1 2 3 4 5m\nb NS .\nc 3 NS .\nd NS .", whole()).unwrap();
+    let (_, found) =
+        read(Path::new("example.zone"), b"@ SOA ns m 1 2 3 4 5m\nb NS .\nc 3 NS .\nd NS .", whole()).unwrap();
     assert_eq!(found.iter().map(|record| record.ttl).collect::<Vec<_>>(), [300, 300, 3, 3]);
     let text = "a NS .\nexample. 9 SOA ns mail 1 2 3 4 5\n";
-    assert_eq!(shown_faults(text), [
-        "example.zone:1:3: no TTL is known; allowed is one here, in a record before, or by $TTL"
-    ]);
+    assert_eq!(
+        shown_faults(text),
+        ["example.zone:1:3: no TTL is known; allowed is one here, in a record before, or by $TTL"]
+    );
 }
 
 #[test]
 fn the_zone_is_that_of_its_soa_record() {
-    let (apex, records) = read(Path::new("x.zone"), b"$ORIGIN Other.\n@ 1 SOA ns m (1 ; a\n 2 3\n 4 5) \nb A 192.0.2.1", whole()).unwrap();
+    let (apex, records) =
+        read(Path::new("x.zone"), b"$ORIGIN Other.\n@ 1 SOA ns m (1 ; a\n 2 3\n 4 5) \nb A 192.0.2.1", whole())
+            .unwrap();
     assert_eq!((apex.to_string().as_str(), records.len()), ("other.", 2));
     assert_eq!(records.iter().map(|record| record.place.line).collect::<Vec<_>>(), [2, 5]);
-    assert_eq!(shown_faults("$TTL 1\na A 192.0.2.1"), ["example.zone: no SOA record; allowed is one, at the zone's apex"]);
-    assert_eq!(faults("b SOA a b 1 2 3 4 5"), [
-        "example.zone:2: a second SOA record, the first is on line 1; allowed is one in a zone"
-    ]);
+    assert_eq!(
+        shown_faults("$TTL 1\na A 192.0.2.1"),
+        ["example.zone: no SOA record; allowed is one, at the zone's apex"]
+    );
+    assert_eq!(
+        faults("b SOA a b 1 2 3 4 5"),
+        ["example.zone:2: a second SOA record, the first is on line 1; allowed is one in a zone"]
+    );
     assert_eq!(shown_faults(""), ["example.zone: no SOA record; allowed is one, at the zone's apex"]);
     let found = read(Path::new("a..b.zone"), zone("").as_bytes(), whole()).unwrap_err();
     assert!(found[0].to_string().starts_with("a..b.zone: the file's name without .zone is no origin: a label"));
@@ -166,7 +176,11 @@ fn types_have_their_text() {
         ("SRV", "1 2 3 .", "0001 0002 0003 00"),
         ("TXT", "a \"b c\" \\065\"\"", "0161 03622063 0141 00"),
         ("SOA", "a. b. 1 1m 1h 1d 1w", "0161000162000000000100000 03c00000e1000015180 00093a80"),
-        ("NAPTR", "1 2 \"u\" \"E2U+sip\" \"!^.*$!sip:a@b!\" .", "00010002 0175 074532552b736970 0e215e2e2a24217369703a61406221 00"),
+        (
+            "NAPTR",
+            "1 2 \"u\" \"E2U+sip\" \"!^.*$!sip:a@b!\" .",
+            "00010002 0175 074532552b736970 0e215e2e2a24217369703a61406221 00",
+        ),
         ("CAA", "0 issue \"ca.test\"", "00 056973737565 63612e74657374"),
         ("TLSA", "3 1 1 AB CD", "030101abcd"),
         ("SSHFP", "1 2 abcd", "0102abcd"),
@@ -291,10 +305,32 @@ proptest! {
 
 /// Lines of all kinds, whole and broken.
 const LINES: &[&str] = &[
-    "$TTL 7\n", "$TTL x\n", "$ORIGIN a\n", "$ORIGIN b.\n", "$ORIGIN ..\n", "$FOO\n", "\n", "; c\n", " \n",
-    "@ SOA a b 1 2 3 4 5\n", "@ 1 SOA a b ( 1\n2 3 ; )\n4 5)\n", "a A 192.0.2.1\n", "a 5 A 192.0.2.1\n", "b IN 6 A 192.0.2.1\n",
-    " A 192.0.2.2\n", " 8 AAAA ::1\n", "c TXT \"x\ny\"\n", "c TXT \"x\n", "d )\n", "e (\n", "f..g A 192.0.2.1\n", "1x 1x A 192.0.2.1\n",
-    "g CH A 192.0.2.1\n", "$GENERATE 1-3 g$ A 192.0.2.$\n", "\\$h 1 A 192.0.2.1\r\n", "no-line-end 1 A 192.0.2.1",
+    "$TTL 7\n",
+    "$TTL x\n",
+    "$ORIGIN a\n",
+    "$ORIGIN b.\n",
+    "$ORIGIN ..\n",
+    "$FOO\n",
+    "\n",
+    "; c\n",
+    " \n",
+    "@ SOA a b 1 2 3 4 5\n",
+    "@ 1 SOA a b ( 1\n2 3 ; )\n4 5)\n",
+    "a A 192.0.2.1\n",
+    "a 5 A 192.0.2.1\n",
+    "b IN 6 A 192.0.2.1\n",
+    " A 192.0.2.2\n",
+    " 8 AAAA ::1\n",
+    "c TXT \"x\ny\"\n",
+    "c TXT \"x\n",
+    "d )\n",
+    "e (\n",
+    "f..g A 192.0.2.1\n",
+    "1x 1x A 192.0.2.1\n",
+    "g CH A 192.0.2.1\n",
+    "$GENERATE 1-3 g$ A 192.0.2.$\n",
+    "\\$h 1 A 192.0.2.1\r\n",
+    "no-line-end 1 A 192.0.2.1",
 ];
 
 //----------- $GENERATE --------------------------------------------------------------------------------------
@@ -305,22 +341,24 @@ fn generate_makes_records() {
         records("a NS .\n$GENERATE 1-3/2 h-$ 5 IN A 192.0.2.$\n NS ."),
         ["a.example. 9 2 00", "h-1.example. 5 1 c0000201", "h-3.example. 5 1 c0000203", "a.example. 9 2 00"]
     );
-    assert_eq!(records("$GENERATE 0-0 $ MX \"1$ m$\"\n$GENERATE 1-1 $ TXT \"$\" \"x y\"\n"), [
-        "0.example. 9 15 000a026d30076578616d706c6500",
-        "1.example. 9 16 013103782079",
-    ]);
+    assert_eq!(
+        records("$GENERATE 0-0 $ MX \"1$ m$\"\n$GENERATE 1-1 $ TXT \"$\" \"x y\"\n"),
+        ["0.example. 9 15 000a026d30076578616d706c6500", "1.example. 9 16 013103782079",]
+    );
     assert_eq!(records("$GENERATE 1-1 $$x A 192.0.2.1"), ["\\$x.example. 9 1 c0000201".replace('\\', "")]);
     assert_eq!(records("$GENERATE 1-65536 $ A 192.0.2.1").len(), 65_536);
 }
 
 #[test]
 fn generate_has_bounds() {
-    assert_eq!(faults("$GENERATE 0-65536 $ A 192.0.2.1"), [
-        "example.zone:2:11: the range has 65537 numbers; allowed are 65536 in one directive"
-    ]);
-    assert_eq!(faults("$GENERATE 250-260 $ A 192.0.2.$"), [
-        "example.zone:2: 192.0.2.256 is not an IPv4 address; allowed are four numbers as in 192.0.2.1"
-    ]);
+    assert_eq!(
+        faults("$GENERATE 0-65536 $ A 192.0.2.1"),
+        ["example.zone:2:11: the range has 65537 numbers; allowed are 65536 in one directive"]
+    );
+    assert_eq!(
+        faults("$GENERATE 250-260 $ A 192.0.2.$"),
+        ["example.zone:2: 192.0.2.256 is not an IPv4 address; allowed are four numbers as in 192.0.2.1"]
+    );
     assert_eq!(faults("$GENERATE 1-2 $"), ["example.zone:2: the type of the record is missing"]);
     assert_eq!(faults("$GENERATE 1-2"), ["example.zone:2:14: range, owner, type and data belong here"]);
     assert_eq!(faults("$GENERATE 1-2 $ TXT \"a\nb\""), ["example.zone:2:15: this does not generate one record"]);

@@ -68,7 +68,8 @@ pub(super) fn name(text: &[u8], origin: &[u8], out: &mut Vec<u8>) -> Result<(), 
             }
             b'!'..=b'~' => out.push(octet),
             _ => {
-                let message = format!("the octet {octet} stands in a name; allowed are printable ASCII characters and \\ddd");
+                let message =
+                    format!("the octet {octet} stands in a name; allowed are printable ASCII characters and \\ddd");
                 return Err(Bad::new(at, message));
             }
         }
@@ -104,9 +105,8 @@ fn escape(text: &[u8], at: usize) -> Result<(u8, usize), Bad> {
         [a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] => {
             let digit = |octet: &u8| u16::from(octet - b'0');
             let number = digit(a) * 100 + digit(b) * 10 + digit(c);
-            let octet = u8::try_from(number).map_err(|_| {
-                Bad::new(at, format!("\\{number} is not an octet; allowed are \\000 to \\255"))
-            })?;
+            let octet = u8::try_from(number)
+                .map_err(|_| Bad::new(at, format!("\\{number} is not an octet; allowed are \\000 to \\255")))?;
             Ok((octet, 4))
         }
         [] | [b'0'..=b'9' | b'\n', ..] => {
