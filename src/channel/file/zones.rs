@@ -156,7 +156,7 @@ impl Zones {
             };
             let verdict = before.remove(&apex).filter(enough).unwrap_or_else(|| {
                 let file = parts.file.and_then(|file| files.get_mut(file));
-                let file = file.and_then(|(print, zone)| Some((&*print.as_ref()?, &mut **zone.as_mut()?)));
+                let file = file.and_then(|(print, zone)| Some((print.as_ref()?, &mut **zone.as_mut()?)));
                 let result = parts.judge(&apex, key.digest, file, namespace);
                 Verdict { key, result }
             });

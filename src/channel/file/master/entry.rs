@@ -66,7 +66,7 @@ pub(super) struct Reading<'a> {
     /// Its path without symbolic links.
     pub(super) real: &'a Path,
     /// The file that includes it.
-    pub(super) from: Option<&'a Reading<'a>>,
+    pub(super) from: Option<&'a Self>,
 }
 
 /// Where an entry stands.

@@ -212,7 +212,7 @@ fn candidate(from: &Path, name: &[u8]) -> Result<PathBuf, String> {
     if name.components().any(|component| component == Component::ParentDir) {
         return Err(format!("{} has a .. in it; allowed are files in the declared folder", name.display()));
     }
-    Ok(from.parent().unwrap_or(Path::new("")).join(name))
+    Ok(from.parent().unwrap_or_else(|| Path::new("")).join(name))
 }
 
 //----------- Hashed -----------------------------------------------------------------------------------------
