@@ -64,8 +64,8 @@ pub struct State {
 pub struct ZoneSource {
     /// Tells contents apart: of the records, and of whether the zone is also a namespace's.
     pub digest: u64,
-    /// RDATA and TTL of the SOA record.
-    pub soa: (Box<[u8]>, u32),
+    /// RDATA and TTL of the SOA record; of a namespace's zone they may be left to the namespace.
+    pub soa: Option<(Box<[u8]>, u32)>,
     /// Whether there are NS records at the apex.
     pub has_name_servers: bool,
     /// The records, until the registry has them.
@@ -75,8 +75,7 @@ pub struct ZoneSource {
 impl ZoneSource {
     /// The source of `zone`, whose contents `digest` tells apart from others.
     pub fn new(digest: u64, zone: Arc<Zone>) -> Self {
-        let (soa, ttl) = zone.soa();
-        let soa = (soa.into(), ttl);
+        let soa = zone.soa().map(|(soa, ttl)| (soa.into(), ttl));
         let has_name_servers = zone.owner(0).records().any(|record| record.rtype == rtype::NS);
         Self { digest, soa, has_name_servers, zone: Some(zone) }
     }

@@ -40,10 +40,16 @@ impl Declarations {
         runtime.spawn(tell(follower.status(), Arc::clone(metrics), Arc::clone(readiness)));
         let metrics = Arc::clone(metrics);
         let apply = move |state| match sender.send_blocking(Command::Declare(state)) {
-            Ok(change) => show(&metrics, &change),
+            Ok(change) => {
+                show(&metrics, &change);
+                true
+            }
             // On the way down.
-            Err(Refusal::Stopped) => {}
-            Err(refusal) => error!("the declarations were refused, the last good state goes on answering: {refusal}"),
+            Err(Refusal::Stopped) => false,
+            Err(refusal) => {
+                error!("the declarations were refused, the last good state goes on answering: {refusal}");
+                false
+            }
         };
         runtime.spawn(follower.run(Arc::clone(&reload), apply));
         reload

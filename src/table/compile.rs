@@ -60,8 +60,8 @@ pub fn put_apex(
         None => NodeDraft::default(),
     };
     let (soa, ttl) = match source {
-        Some(ZoneSource { soa: (soa, ttl), .. }) => (with_serial(soa, serial), *ttl),
-        None => (soa(zone, namespace, serial, name_servers), namespace.soa_ttl),
+        Some(ZoneSource { soa: Some((soa, ttl)), .. }) => (with_serial(soa, serial), *ttl),
+        _ => (soa(zone, namespace, serial, name_servers), namespace.soa_ttl),
     };
     draft.sets.push(RrSetDraft::Records { rtype: rtype::SOA, ttl, rdata: vec![soa] });
     if source.is_none_or(|source| !source.has_name_servers) {

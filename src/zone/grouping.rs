@@ -64,12 +64,23 @@ pub struct Owner<'z> {
 impl Zone {
     /// Groups `records` as the zone at `apex`, or tells all that is wrong with them.
     pub fn new(apex: Name, records: Records) -> Result<Self, Vec<Fault>> {
+        Self::group(apex, records, true)
+    }
+
+    /// As [`Self::new`], for records of a namespace's zone, which has an SOA record without them. There is one record
+    /// at least.
+    pub fn part(apex: Name, records: Records) -> Result<Self, Vec<Fault>> {
+        Self::group(apex, records, false)
+    }
+
+    /// Groups `records`.
+    fn group(apex: Name, records: Records, needs_soa: bool) -> Result<Self, Vec<Fault>> {
         let mut grouping = Grouping { apex: &apex, index: HashMap::new(), nodes: Vec::new(), faults: Vec::new() };
         let node_of = grouping.assign(&records);
         let Grouping { index, mut nodes, mut faults, .. } = grouping;
         let slots = order(&records, &node_of, &mut nodes, &mut faults);
         drop(node_of);
-        check_soa(&records, &slots, &nodes, &mut faults);
+        check_soa(&records, &slots, &nodes, needs_soa, &mut faults);
         mark_occluded(&index, &mut nodes, &apex, &records);
         drop(index);
         if !faults.is_empty() {
@@ -84,10 +95,10 @@ impl Zone {
         &self.apex
     }
 
-    /// RDATA and TTL of the SOA record.
-    pub fn soa(&self) -> (&[u8], u32) {
+    /// RDATA and TTL of the SOA record, which a part of a namespace's zone may not have.
+    pub fn soa(&self) -> Option<(&[u8], u32)> {
         let soa = self.owner(0).records().find(|record| record.rtype == rtype::SOA);
-        soa.map_or((&[], 0), |record| (record.rdata, record.ttl))
+        soa.map(|record| (record.rdata, record.ttl))
     }
 
     /// Number of names.
@@ -157,8 +168,9 @@ impl<'r> Grouping<'r> {
         let mut node_of = Vec::with_capacity(records.len());
         // The apex is the first of all names, whatever comes first in the file.
         for (slot, record) in records.slots() {
-            if record.owner == self.apex.as_wire() {
-                self.add(record.owner, slot);
+            if is_below(record.owner, self.apex.as_wire()) {
+                let label_octets = record.owner.len() - self.apex.as_wire().len();
+                self.add(&record.owner[label_octets..], slot.suffix(label_octets));
                 break;
             }
         }
@@ -297,13 +309,13 @@ fn check_name(records: &Records, slots: &[Slot], faults: &mut Vec<Fault>) {
 }
 
 /// The apex has an SOA record, and no other name has.
-fn check_soa(records: &Records, slots: &[Slot], nodes: &[ZoneNode], faults: &mut Vec<Fault>) {
+fn check_soa(records: &Records, slots: &[Slot], nodes: &[ZoneNode], needs_soa: bool, faults: &mut Vec<Fault>) {
     let soa = |node: &ZoneNode| {
         let own = &slots[node.start as usize..(node.start + node.count) as usize];
         own.iter().map(|slot| records.record(*slot)).find(|record| record.rtype == rtype::SOA)
     };
     let apex = nodes.first().and_then(soa);
-    if apex.is_none() {
+    if apex.is_none() && needs_soa {
         let message = "the zone has no SOA record at its apex".to_owned();
         faults.push(Fault { place: Place::default(), other: None, message });
     }
@@ -369,7 +381,7 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(zone.owner(0).name(), b"\x01z\x00");
-        assert_eq!((zone.len(), zone.soa()), (4, (&b"soa"[..], 60)));
+        assert_eq!((zone.len(), zone.soa()), (4, Some((&b"soa"[..], 60))));
         assert_eq!(owner(&zone, "a.z").children(), 2);
         assert!(owner(&zone, "a.z").marks().wildcard_below);
         let rdata: Vec<&[u8]> = owner(&zone, "b.a.z").records().map(|record| record.rdata).collect();

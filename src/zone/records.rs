@@ -89,6 +89,12 @@ impl Records {
         self.chunks.extend(other.chunks);
     }
 
+    /// Gives back memory that was set aside for more.
+    pub fn shrink_to_fit(&mut self) {
+        self.chunks.iter_mut().for_each(|chunk| chunk.octets.shrink_to_fit());
+        self.chunks.shrink_to_fit();
+    }
+
     /// Number of records.
     pub fn len(&self) -> usize {
         self.chunks.iter().map(|chunk| chunk.count).sum()

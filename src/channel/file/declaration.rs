@@ -7,6 +7,8 @@
 //!     type: DNS_PRIVATE                 # DNS_PRIVATE (default), DNS_PUBLIC, HTTP
 //!     vpc: vpc-0abc123def456789         # optional, for DNS_PRIVATE
 //!     soa_ttl: 15                       # optional, the negative TTL
+//!     records:                          # optional, static records beside the services
+//!       - {name: www, type: CNAME, ttl: 60, data: web.example.org.}
 //!     services:
 //!       - name: api
 //!         routing_policy: MULTIVALUE    # default; or WEIGHTED
@@ -27,9 +29,11 @@ use std::sync::Arc;
 use super::fault::{Fault, Position};
 use super::fragment::{DeclaredNamespace, DeclaredService, Fragment, Given};
 use super::reader::{Reader, Trail, key_text};
+use super::records as static_records;
 use super::yaml::{self, Node};
-use crate::model::validate::{Violation, attributes, names, records};
+use crate::model::validate::{Violation, attributes, names, records as rules};
 use crate::model::{Attributes, DnsRecord, HealthCheck, HealthStatus, Instance, NamespaceType, RoutingPolicy, Service};
+use crate::wire::Name;
 
 /// Reads a declaration. The fragment holds what could be understood, and is complete if there are no faults.
 pub(super) fn read(file: &Arc<Path>, bytes: &[u8]) -> (Fragment, Vec<Fault>) {
@@ -68,8 +72,8 @@ fn top(reader: &mut Reader, root: &Node) -> Option<Vec<DeclaredNamespace>> {
 
 /// One namespace.
 fn namespace(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) -> Option<DeclaredNamespace> {
-    let keys = ["name", "type", "vpc", "soa_ttl", "services"];
-    let [name, kind, vpc, soa_ttl, services] = reader.fields(node, trail, keys)?;
+    let keys = ["name", "type", "vpc", "soa_ttl", "records", "services"];
+    let [name, kind, vpc, soa_ttl, records, services] = reader.fields(node, trail, keys)?;
     let kind = given(reader, kind, &trail.key("type"), |text| match text {
         "DNS_PRIVATE" => Ok(NamespaceType::DnsPrivate),
         "DNS_PUBLIC" => Ok(NamespaceType::DnsPublic),
@@ -79,7 +83,7 @@ fn namespace(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) 
     let vpc = given(reader, vpc, &trail.key("vpc"), |text| {
         names::vpc(NamespaceType::DnsPrivate, text).map(|()| Box::from(text))
     });
-    let soa_ttl = given(reader, soa_ttl, &trail.key("soa_ttl"), records::ttl);
+    let soa_ttl = given(reader, soa_ttl, &trail.key("soa_ttl"), rules::ttl);
     let mut found = Vec::new();
     if let Some(services) = services {
         let trail = trail.key("services");
@@ -90,7 +94,16 @@ fn namespace(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) 
     }
     let name = reader.required(name, node.at, trail, "name")?;
     let text = reader.text(name, &trail.key("name"))?;
-    Some(DeclaredNamespace { name: text.into(), at: name.at, index, kind, vpc, soa_ttl, services: found })
+    let records_at = records.map_or(node.at, |records| records.at);
+    // Without a name to which they are relative, records have no meaning; that the name is none is told elsewhere.
+    let records = records
+        .zip(Name::parse(text).ok())
+        .map(|(node, apex)| static_records::records(reader, node, &trail.key("records"), &apex))
+        .unwrap_or_default();
+    let name_at = name.at;
+    let services = found;
+    let name = text.into();
+    Some(DeclaredNamespace { name, at: name_at, index, kind, vpc, soa_ttl, records, records_at, services })
 }
 
 /// An optional value that several files may give.
@@ -116,7 +129,7 @@ fn service(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) ->
     if let Some(node) = policy {
         let trail = trail.key("routing_policy");
         let value = reader.text(node, &trail);
-        let value = value.and_then(|text| reader.checked(node.at, &trail, records::routing_policy(text)));
+        let value = value.and_then(|text| reader.checked(node.at, &trail, rules::routing_policy(text)));
         service.routing_policy = value.unwrap_or(RoutingPolicy::Multivalue);
     }
     let records_at = records.map_or(node.at, |records| records.at);
@@ -127,7 +140,7 @@ fn service(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) ->
         service.dns_records = found.collect();
         // With a fault in the parts, one in the whole would be a guess.
         if reader.faults.len() == before {
-            reader.checked(node.at, &trail, records::combination(&service.dns_records, service.routing_policy));
+            reader.checked(node.at, &trail, rules::combination(&service.dns_records, service.routing_policy));
         }
     }
     let records_known = reader.faults.len() == before;
@@ -180,12 +193,12 @@ fn record(reader: &mut Reader, node: &Node, trail: &Trail<'_>) -> Option<DnsReco
     let record_type = reader.required(kind, node.at, trail, "type").and_then(|node| {
         let trail = trail.key("type");
         let text = reader.text(node, &trail)?;
-        reader.checked(node.at, &trail, records::record_type(text))
+        reader.checked(node.at, &trail, rules::record_type(text))
     });
     let ttl = reader.required(ttl, node.at, trail, "ttl").and_then(|node| {
         let trail = trail.key("ttl");
         let text = reader.text(node, &trail)?;
-        reader.checked(node.at, &trail, records::ttl(text))
+        reader.checked(node.at, &trail, rules::ttl(text))
     });
     Some(DnsRecord { record_type: record_type?, ttl: ttl? })
 }
@@ -196,7 +209,7 @@ fn custom_config(reader: &mut Reader, node: &Node, trail: &Trail<'_>) {
     if let Some([Some(node)]) = threshold {
         let trail = trail.key("failure_threshold");
         if let Some(text) = reader.text(node, &trail) {
-            reader.checked(node.at, &trail, records::failure_threshold(text));
+            reader.checked(node.at, &trail, rules::failure_threshold(text));
         }
     }
 }

@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A place in a file, counted from 1 in lines and in characters; [`Position::WHOLE`] means the file itself.
+/// A place in a file, counted from 1 in lines and in characters; [`Position::WHOLE`] means the file itself. A column of
+/// 0, or the largest there is, stands for a line as a whole, in front of or behind the places in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// Line.
@@ -46,7 +47,10 @@ impl fmt::Display for Fault {
         if self.at == Position::WHOLE {
             return write!(f, "{file}: {}", self.message);
         }
-        write!(f, "{file}:{}:{}: {}", self.at.line, self.at.column, self.message)
+        match self.at.column {
+            0 | u32::MAX => write!(f, "{file}:{}: {}", self.at.line, self.message),
+            column => write!(f, "{file}:{}:{column}: {}", self.at.line, self.message),
+        }
     }
 }
 

@@ -5,11 +5,12 @@
 //! behind a mounted config map, whose files are symbolic links through `..data`.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::hash::Hasher;
 use std::io::{self, Read};
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -18,8 +19,11 @@ use super::declaration;
 use super::fault::{Fault, Position};
 use super::fragment::Fragment;
 use super::listing::{Fingerprint, Format, Listing};
+use super::master;
 use super::merge::merge;
+use super::zones::{self, Source, ZoneFile, Zones};
 use crate::model::State;
+use crate::wire::Name;
 
 /// Times to begin anew when files change while they are read.
 const ATTEMPTS: usize = 5;
@@ -28,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// What was loaded, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Files read.
+    /// Files read, without those that zone files include.
     pub files: usize,
     /// Their size in octets.
     pub bytes: u64,
@@ -38,12 +42,17 @@ pub struct Summary {
     pub services: usize,
     /// Instances declared.
     pub instances: usize,
+    /// Zones with static records.
+    pub zones: usize,
+    /// Static records.
+    pub records: usize,
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { files, namespaces, services, instances, .. } = self;
-        write!(f, "files={files} namespaces={namespaces} services={services} instances={instances}")
+        let Self { files, namespaces, services, instances, zones, records, .. } = self;
+        write!(f, "files={files} namespaces={namespaces} services={services} instances={instances}")?;
+        write!(f, " zones={zones} records={records}")
     }
 }
 
@@ -58,17 +67,25 @@ pub struct Loaded {
     pub(super) contents: Contents,
 }
 
-/// The files of a load, each with the number of its parsing.
+/// The files of a load, each with the number of its parsing, and the digests of its zones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Contents(Vec<(Arc<Path>, u64)>);
+pub(super) struct Contents {
+    files: Vec<(Arc<Path>, u64)>,
+    zones: BTreeMap<Name, u64>,
+}
 
 /// Loads declarations, and keeps what each file held so that an unchanged file is not parsed again.
+///
+/// The records of zones are not kept: a load hands them on in its state, once, if it is told that the state came to
+/// answer ([`Self::applied`]).
 #[derive(Debug)]
 pub struct Loader {
     /// Files and folders, as given.
     paths: Vec<PathBuf>,
     /// What each file held.
     cache: BTreeMap<Arc<Path>, Cached>,
+    /// What is known of zones.
+    zones: Zones,
     /// Files parsed so far.
     parsed: u64,
 }
@@ -86,6 +103,8 @@ struct Cached {
     number: u64,
     /// What it declares.
     fragment: Fragment,
+    /// What is known of it as a zone file.
+    zone: Option<ZoneFile>,
     /// What is wrong with it alone.
     faults: Vec<Fault>,
 }
@@ -103,15 +122,21 @@ impl Cached {
             content: (u64::MAX, 0),
             number: Self::UNREADABLE,
             fragment: Fragment::unreadable(path),
+            zone: None,
             faults: vec![fault],
         }
+    }
+
+    /// Whether the file with `print`, and those it includes, are the ones that were read.
+    fn is_current(&self, print: &Fingerprint) -> bool {
+        self.settled && self.print == *print && self.zone.as_ref().is_none_or(ZoneFile::is_current)
     }
 }
 
 impl Loader {
     /// A loader of `paths`, each a file or a folder. Nothing is read yet.
     pub fn new(paths: impl Into<Vec<PathBuf>>) -> Self {
-        Self { paths: paths.into(), cache: BTreeMap::new(), parsed: 0 }
+        Self { paths: paths.into(), cache: BTreeMap::new(), zones: Zones::default(), parsed: 0 }
     }
 
     /// The files and folders, as given.
@@ -119,9 +144,21 @@ impl Loader {
         &self.paths
     }
 
+    /// The files that zone files include, or would, if they were there.
+    pub(super) fn included(&self) -> BTreeSet<PathBuf> {
+        let zones = self.cache.values().filter_map(|cached| cached.zone.as_ref());
+        zones.flat_map(|zone| zone.included.iter().map(|included| included.path.clone())).collect()
+    }
+
     /// Whether no file had changed just before it was read last.
     pub(super) fn settled(&self) -> bool {
         self.cache.values().all(|cached| cached.settled)
+    }
+
+    /// Takes note that the state of the load with these contents answers. Later loads leave out the records of zones
+    /// that are in there.
+    pub(super) fn applied(&mut self, contents: &Contents) {
+        self.zones.applied(&contents.zones);
     }
 
     /// Loads everything. With a fault anywhere nothing is loaded, and all faults are returned.
@@ -131,6 +168,9 @@ impl Loader {
             let mut torn = self.refresh(&listing);
             // All files are as they were before the first was read, so what was read stood there at one time.
             let after = Listing::of(&self.paths);
+            let changed =
+                || self.cache.iter().find(|(_, cached)| !cached.zone.as_ref().is_none_or(ZoneFile::is_current));
+            torn = torn.or_else(|| changed().map(|(path, _)| Arc::clone(path)));
             if torn.is_none() && after == listing {
                 break;
             }
@@ -144,60 +184,125 @@ impl Loader {
         let Listing { files, mut faults } = listing;
         let present: HashSet<&Arc<Path>> = files.iter().map(|(path, _)| path).collect();
         self.cache.retain(|path, _| present.contains(path));
-        let cached = || files.iter().filter_map(|(path, _)| self.cache.get(path));
-        let (state, merge_faults) = merge(cached().map(|cached| &cached.fragment));
-        faults.extend(cached().flat_map(|cached| cached.faults.iter().cloned()));
-        faults.extend(merge_faults);
+        let loaded = self.merge(&files, &mut faults);
+        self.cache.values_mut().filter_map(|cached| cached.zone.as_mut()).for_each(ZoneFile::forget);
         if !faults.is_empty() {
             faults.sort();
             faults.dedup();
             return Err(faults);
         }
+        Ok(loaded)
+    }
+
+    /// Merges what `files` hold, which are in the cache. With faults the result is not complete.
+    fn merge(&mut self, files: &[(Arc<Path>, Fingerprint)], faults: &mut Vec<Fault>) -> Loaded {
+        let zones = self.cache.values().filter_map(|cached| Some((cached.print, cached.zone.as_ref()?)));
+        let parts = zones::parts_of_others(zones);
+        // In the order of `files`, which is the order in which they count.
+        let mut by_path: BTreeMap<_, _> = self.cache.iter_mut().collect();
+        let mut cached: Vec<&mut Cached> = files.iter().filter_map(|(path, _)| by_path.remove(path)).collect();
+        let is_part = |cached: &Cached| cached.zone.is_some() && parts.contains(&cached.print.identity);
+        cached.retain(|cached| !is_part(cached));
+
+        let (mut state, merge_faults) = merge(cached.iter().map(|cached| &cached.fragment));
+        faults.extend(cached.iter().flat_map(|cached| cached.faults.iter().cloned()));
+        faults.extend(merge_faults);
+        let sound = faults.is_empty();
+        let contents = cached.iter().map(|cached| (Arc::clone(&cached.fragment.file), cached.number)).collect();
+        let mut sources: Vec<_> = cached
+            .into_iter()
+            .map(|cached| {
+                let Cached { print, number, fragment, zone, .. } = cached;
+                Source { print: Some(*print), number: *number, fragment, zone: zone.as_mut() }
+            })
+            .collect();
+        let records = self.zones.put(&mut sources, &mut state, sound).unwrap_or_else(|found| {
+            faults.extend(found);
+            0
+        });
         let summary = Summary {
             files: files.len(),
             bytes: files.iter().map(|(_, print)| print.size).sum(),
             namespaces: state.namespaces.len(),
             services: state.namespaces.values().map(|namespace| namespace.services.len()).sum(),
             instances: state.instance_count(),
+            zones: state.zones.len(),
+            records,
         };
-        let contents = Contents(cached().map(|cached| (Arc::clone(&cached.fragment.file), cached.number)).collect());
-        Ok(Loaded { state, summary, contents })
+        let zones = state.zones.iter().map(|(apex, source)| (apex.clone(), source.digest)).collect();
+        Loaded { state, summary, contents: Contents { files: contents, zones } }
     }
 
     /// Brings the cache up to `listing`, and returns a file that changed meanwhile.
     fn refresh(&mut self, listing: &Listing) -> Option<Arc<Path>> {
         for (path, print) in &listing.files {
-            if self.cache.get(path).is_some_and(|cached| cached.settled && cached.print == *print) {
+            if self.cache.get(path).is_some_and(|cached| cached.is_current(print)) {
                 continue;
             }
-            let settled = print.settled(SystemTime::now());
-            let bytes = match read_whole(path, print) {
-                Ok(Some(bytes)) => bytes,
+            let format = path.file_name().and_then(Format::of).unwrap_or(Format::Declaration);
+            let read = match format {
+                Format::Declaration => self.read_declaration(path, print),
+                Format::Master => self.read_master(path, print),
+            };
+            match read {
+                Ok(Some(())) => {}
                 Ok(None) => return Some(Arc::clone(path)),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(Arc::clone(path)),
                 Err(error) => {
                     self.cache.insert(Arc::clone(path), Cached::unreadable(path, print, &error));
-                    continue;
-                }
-            };
-            let mut hasher = DefaultHasher::new();
-            hasher.write(&bytes);
-            let content = (print.size, hasher.finish());
-            match self.cache.get_mut(path) {
-                Some(cached) if cached.content == content => {
-                    cached.print = *print;
-                    cached.settled = settled;
-                }
-                _ => {
-                    self.parsed += 1;
-                    let (fragment, faults) = parse(path, &bytes);
-                    let number = self.parsed;
-                    let cached = Cached { print: *print, settled, content, number, fragment, faults };
-                    self.cache.insert(Arc::clone(path), cached);
                 }
             }
         }
         None
+    }
+
+    /// Reads a declaration, and parses it if its content is another. `None`: it changed meanwhile.
+    fn read_declaration(&mut self, path: &Arc<Path>, print: &Fingerprint) -> io::Result<Option<()>> {
+        let settled = print.settled(SystemTime::now());
+        let Some(bytes) = read_whole(path, print)? else { return Ok(None) };
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&bytes);
+        let content = (print.size, hasher.finish());
+        match self.cache.get_mut(path) {
+            Some(cached) if cached.content == content => {
+                cached.print = *print;
+                cached.settled = settled;
+            }
+            _ => {
+                self.parsed += 1;
+                let (fragment, faults) = unless_it_panics(path, || declaration::read(path, &bytes))
+                    .unwrap_or_else(|fault| (Fragment::unreadable(path), vec![fault]));
+                let number = self.parsed;
+                let cached = Cached { print: *print, settled, content, number, fragment, zone: None, faults };
+                self.cache.insert(Arc::clone(path), cached);
+            }
+        }
+        Ok(Some(()))
+    }
+
+    /// Reads a zone file, which is parsed as it is read. `None`: it changed meanwhile.
+    fn read_master(&mut self, path: &Arc<Path>, print: &Fingerprint) -> io::Result<Option<()>> {
+        let now = SystemTime::now();
+        let (zone, faults, content) = match unless_it_panics(path, || master::read_file(path, print)) {
+            Ok(read) => {
+                let Some(master) = read? else { return Ok(None) };
+                let content = (master.size, master.digest);
+                let (zone, faults) = ZoneFile::new(master);
+                (Some(zone), faults, content)
+            }
+            Err(fault) => (None, vec![fault], (print.size, 0)),
+        };
+        let included = zone.iter().flat_map(|zone| &zone.included).filter_map(|included| included.print);
+        let settled = print.settled(now) && included.into_iter().all(|print| print.settled(now));
+        let same = self.cache.get(path).filter(|cached| cached.content == content && cached.faults == faults);
+        let number = same.map(|cached| cached.number).unwrap_or_else(|| {
+            self.parsed += 1;
+            self.parsed
+        });
+        let fragment = Fragment { file: Arc::clone(path), readable: true, namespaces: Vec::new() };
+        let cached = Cached { print: *print, settled, content, number, fragment, zone, faults };
+        self.cache.insert(Arc::clone(path), cached);
+        Ok(Some(()))
     }
 }
 
@@ -210,22 +315,19 @@ fn read_whole(path: &Path, print: &Fingerprint) -> io::Result<Option<Vec<u8>>> {
     Ok(whole.then_some(bytes))
 }
 
-/// Parses a file. A panic in the parser must not end a server that answers well from its last good state.
-fn parse(path: &Arc<Path>, bytes: &[u8]) -> (Fragment, Vec<Fault>) {
-    let format = path.file_name().and_then(Format::of).unwrap_or(Format::Declaration);
-    std::panic::catch_unwind(|| format.read(path, bytes)).unwrap_or_else(|_| {
-        (
-            Fragment::unreadable(path),
-            vec![Fault::new(path, Position::WHOLE, "the parser fails on this file; please report it")],
-        )
-    })
+/// What `parse` returns. A panic in the parser must not end a server that answers well from its last good state.
+fn unless_it_panics<T>(path: &Arc<Path>, parse: impl FnOnce() -> T) -> Result<T, Fault> {
+    std::panic::catch_unwind(AssertUnwindSafe(parse))
+        .map_err(|_| Fault::new(path, Position::WHOLE, "the parser fails on this file; please report it"))
 }
 
 /// Reads one declaration given as bytes, as if it were the only file: for tools, tests and fuzzing.
 pub fn read(name: &Path, bytes: &[u8]) -> Result<State, Vec<Fault>> {
     let (fragment, mut faults) = declaration::read(&name.into(), bytes);
-    let (state, merge_faults) = merge(std::iter::once(&fragment));
+    let (mut state, merge_faults) = merge(std::iter::once(&fragment));
     faults.extend(merge_faults);
+    let mut sources = [Source { print: None, number: 1, fragment: &fragment, zone: None }];
+    faults.extend(Zones::default().put(&mut sources, &mut state, faults.is_empty()).err().into_iter().flatten());
     faults.sort();
     if faults.is_empty() { Ok(state) } else { Err(faults) }
 }

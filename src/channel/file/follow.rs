@@ -43,10 +43,12 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Loads `paths` for the first time. Blocks on files.
+    /// Loads `paths` for the first time. Blocks on files. The state must come to answer before [`Self::run`]: its
+    /// records are handed out only here.
     pub fn start(paths: impl Into<Vec<PathBuf>>) -> Result<(Self, State), Vec<Fault>> {
         let mut loader = Loader::new(paths);
         let Loaded { state, summary, contents } = loader.load()?;
+        loader.applied(&contents);
         let status = FileStatus {
             last_good: SystemTime::now(),
             summary,
@@ -64,18 +66,19 @@ impl Follower {
         self.status.subscribe()
     }
 
-    /// Follows the files for ever, and hands every new state to `apply`, on a thread that may block.
+    /// Follows the files for ever, and hands every new state to `apply`, on a thread that may block. It returns whether
+    /// the state answers now.
     ///
     /// A load with faults changes nothing: the faults are logged once and stand in the status until a load is
     /// good again. `reload` asks for a load, as for SIGHUP; a file being written is waited for all the same.
-    pub async fn run(self, reload: Arc<Notify>, apply: impl FnMut(State) + Send + 'static) {
+    pub async fn run(self, reload: Arc<Notify>, apply: impl FnMut(State) -> bool + Send + 'static) {
         let Self { mut loader, mut applied, status } = self;
         let mut watcher = Watcher::new(loader.paths(), reload);
         // Taken along into the blocking threads and back.
         let mut apply = Box::new(apply);
         loop {
             watcher.due().await;
-            watcher.begin().await;
+            watcher.begin(loader.included()).await;
             let loading = tokio::task::spawn_blocking(move || {
                 let result = loader.load();
                 (loader, result)
@@ -86,7 +89,7 @@ impl Follower {
                 return;
             };
             loader = back;
-            if !watcher.undisturbed(loader.settled()) {
+            if !watcher.undisturbed(loader.settled(), &loader.included()) {
                 continue;
             }
             let watching = watcher.works();
@@ -96,14 +99,17 @@ impl Follower {
                     if changed {
                         applied = contents;
                         let applying = tokio::task::spawn_blocking(move || {
-                            apply(state);
-                            apply
+                            let answers = apply(state);
+                            (apply, answers)
                         });
-                        let Ok(back) = applying.await else {
+                        let Ok((back, answers)) = applying.await else {
                             tracing::error!("applying declarations failed; they are not followed any longer");
                             return;
                         };
                         apply = back;
+                        if answers {
+                            loader.applied(&applied);
+                        }
                     }
                     status.send_modify(|status| good(status, summary, changed, watching));
                 }
@@ -120,8 +126,8 @@ fn good(status: &mut FileStatus, summary: Summary, changed: bool, watching: bool
         status.last_good = SystemTime::now();
         status.loads += 1;
         status.summary = summary;
-        let Summary { files, namespaces, services, instances, .. } = summary;
-        tracing::info!(files, namespaces, services, instances, "declarations loaded");
+        let Summary { files, namespaces, services, instances, zones, records, .. } = summary;
+        tracing::info!(files, namespaces, services, instances, zones, records, "declarations loaded");
     } else if !status.faults.is_empty() {
         tracing::info!("the declarations are again those that answer");
     }

@@ -50,8 +50,27 @@ pub(super) struct DeclaredNamespace {
     pub(super) vpc: Given<Box<str>>,
     /// `soa_ttl`.
     pub(super) soa_ttl: Given<u32>,
+    /// Its static records in this file.
+    pub(super) records: Vec<DeclaredRecord>,
+    /// Where they stand.
+    pub(super) records_at: Position,
     /// Its services in this file.
     pub(super) services: Vec<DeclaredService>,
+}
+
+/// A static record of a namespace.
+#[derive(Clone, Debug)]
+pub(super) struct DeclaredRecord {
+    /// Owner in wire form and lower case.
+    pub(super) owner: Box<[u8]>,
+    /// Type.
+    pub(super) rtype: u16,
+    /// Seconds.
+    pub(super) ttl: u32,
+    /// RDATA in wire form.
+    pub(super) rdata: Box<[u8]>,
+    /// The line in which it begins.
+    pub(super) line: u32,
 }
 
 /// A service, complete: it is never split.

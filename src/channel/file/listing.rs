@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::declaration;
 use super::fault::{Fault, Position};
-use super::fragment::Fragment;
 
 /// A file changed less than this before it was read may change again without a new time stamp: stamps move with
 /// the kernel's tick, at most 10 ms.
@@ -22,24 +20,20 @@ const TICK: Duration = Duration::from_millis(25);
 pub(super) enum Format {
     /// A declaration in YAML or JSON.
     Declaration,
+    /// A zone in a master file (RFC 1035 §5).
+    Master,
 }
 
 impl Format {
     /// The extensions, for messages.
-    const KNOWN: &str = ".yaml, .yml and .json";
+    const KNOWN: &str = ".yaml, .yml, .json and .zone";
 
     /// The format of the file called `name`.
     pub(super) fn of(name: &OsStr) -> Option<Self> {
         match Path::new(name).extension()?.to_str()? {
             "yaml" | "yml" | "json" => Some(Self::Declaration),
+            "zone" => Some(Self::Master),
             _ => None,
-        }
-    }
-
-    /// Reads a file's content.
-    pub(super) fn read(self, file: &Arc<Path>, bytes: &[u8]) -> (Fragment, Vec<Fault>) {
-        match self {
-            Self::Declaration => declaration::read(file, bytes),
         }
     }
 }
@@ -50,10 +44,10 @@ pub(super) fn counts(name: &OsStr) -> bool {
 }
 
 /// What changes when a file does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Fingerprint {
     /// Device and inode.
-    identity: (u64, u64),
+    pub(super) identity: (u64, u64),
     /// Octets.
     pub(super) size: u64,
     /// Modification time in seconds and nanoseconds.
@@ -114,7 +108,8 @@ impl Listing {
     pub(super) fn difference(&self, other: &Self) -> Option<Arc<Path>> {
         let mut pairs = [(self, other), (other, self)].into_iter();
         pairs.find_map(|(one, other)| {
-            let changed = one.files.iter().find(|file| !other.files.contains(file))?;
+            let known: HashSet<_> = other.files.iter().collect();
+            let changed = one.files.iter().find(|file| !known.contains(file))?;
             Some(Arc::clone(&changed.0))
         })
     }

@@ -16,17 +16,21 @@
 
 #![forbid(unsafe_code)]
 
+mod conflict;
 mod declaration;
 mod fault;
 mod folder;
 mod follow;
 mod fragment;
 mod listing;
+mod master;
 mod merge;
 mod places;
 mod reader;
+mod records;
 mod watch;
 mod yaml;
+mod zones;
 
 #[cfg(test)]
 mod tests;
@@ -34,3 +38,4 @@ mod tests;
 pub use fault::{Fault, Position};
 pub use folder::{Loaded, Loader, Summary, check, read};
 pub use follow::{FileStatus, Follower};
+pub use master::{Limits, read as read_zone};

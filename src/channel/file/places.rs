@@ -22,9 +22,14 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Finds the places for `paths`, each a file or a folder.
-    pub(super) fn survey(paths: &[PathBuf]) -> Self {
+    /// Finds the places for `paths`, each a file or a folder, and for the files that these include.
+    pub(super) fn survey(paths: &[PathBuf], included: &BTreeSet<PathBuf>) -> Self {
         let mut places = Self::default();
+        for path in included {
+            if let Ok(path) = std::path::absolute(path) {
+                places.trace(&path);
+            }
+        }
         for path in paths {
             let Some(real) = std::path::absolute(path).ok().and_then(|path| places.trace(&path)) else {
                 continue;
@@ -113,7 +118,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
         fs::write(root.join("a.yaml"), "").unwrap();
-        let places = Places::survey(&[root.join("a.yaml")]);
+        let places = Places::survey(&[root.join("a.yaml")], &BTreeSet::new());
         assert_eq!(places.directories, BTreeSet::from([root.clone()]));
         assert!(places.matter(&root.join("a.yaml")));
         assert!(!places.matter(&root.join("b.yaml")));
@@ -123,7 +128,7 @@ mod tests {
     fn a_folder_matters_with_what_counts_in_it() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
-        let places = Places::survey(std::slice::from_ref(&root));
+        let places = Places::survey(std::slice::from_ref(&root), &BTreeSet::new());
         assert!(places.matter(&root));
         assert!(places.matter(&root.join("new.json")));
         assert!(!places.matter(&root.join(".new.yaml")));
@@ -140,7 +145,7 @@ mod tests {
         symlink("..1", root.join("mount/..data")).unwrap();
         symlink("..data/a.yaml", root.join("mount/a.yaml")).unwrap();
         symlink(root.join("mount"), root.join("link")).unwrap();
-        let places = Places::survey(&[root.join("link")]);
+        let places = Places::survey(&[root.join("link")], &BTreeSet::new());
         for name in ["link", "mount/a.yaml", "mount/..data", "mount/..1/a.yaml"] {
             assert!(places.matter(&root.join(name)), "{name}");
         }
@@ -153,9 +158,9 @@ mod tests {
     fn what_is_missing_matters_where_it_would_be() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
-        let places = Places::survey(&[root.join("x/y/a.yaml")]);
+        let places = Places::survey(&[root.join("x/y/a.yaml")], &BTreeSet::new());
         assert!(places.matter(&root.join("x")));
         symlink("loop", root.join("loop")).unwrap();
-        assert!(Places::survey(&[root.join("loop")]).matter(&root.join("loop")));
+        assert!(Places::survey(&[root.join("loop")], &BTreeSet::new()).matter(&root.join("loop")));
     }
 }

@@ -4,8 +4,8 @@
 //!
 //! One inotify instance watches directories, never single files: a watch on a file would stay with the old inode
 //! when a new file is renamed over it. Watched are the directories of the declared files and folders, the folders
-//! themselves, and the directory of every symbolic link on the way ([`Places`]); they are looked up anew before
-//! every load, so that the watches follow a swapped link.
+//! themselves, the directories of files that zone files include, and the directory of every symbolic link on the way
+//! ([`Places`]); they are looked up anew before every load, so that the watches follow a swapped link.
 //!
 //! An event on a name that matters makes a load *due*. It happens when
 //! * no file that matters is *being written*: written to (`MODIFY`), or created empty, and not closed since
@@ -25,7 +25,7 @@
 //! inotify is read directly and not through a library's thread, because only then is "the queue holds nothing
 //! more" known after a load.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::{CStr, OsStr, OsString};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -84,6 +84,8 @@ pub(super) struct Watcher {
     queue: Option<AsyncFd<OwnedFd>>,
     /// Directories by watch.
     watched: HashMap<i32, Vec<PathBuf>>,
+    /// Files that the declared ones include.
+    included: BTreeSet<PathBuf>,
     /// What matters.
     places: Places,
     /// When each file being written was touched last.
@@ -130,6 +132,7 @@ impl Watcher {
             reload,
             queue: None,
             watched: HashMap::new(),
+            included: BTreeSet::new(),
             places: Places::default(),
             writing: HashMap::new(),
             moved: (0, None),
@@ -170,20 +173,27 @@ impl Watcher {
         }
     }
 
-    /// Begins a load: looks up what to watch, and starts to note what disturbs it.
-    pub(super) async fn begin(&mut self) {
+    /// Begins a load: looks up what to watch, and starts to note what disturbs it. `included` are the files that the
+    /// declared ones include, as of the load before.
+    pub(super) async fn begin(&mut self, included: BTreeSet<PathBuf>) {
         (self.wanted, self.touched, self.torn) = (false, false, false);
+        self.included.clone_from(&included);
         let paths = Arc::clone(&self.paths);
-        if let Ok(places) = tokio::task::spawn_blocking(move || Places::survey(&paths)).await {
+        if let Ok(places) = tokio::task::spawn_blocking(move || Places::survey(&paths, &included)).await {
             self.places = places;
         }
         self.watch();
     }
 
     /// Ends a load, and tells whether its result holds. If not, a load is due. `settled` says that no file had changed
-    /// just before it was read.
-    pub(super) fn undisturbed(&mut self, settled: bool) -> bool {
+    /// just before it was read; `included` are the files that the declared ones include now.
+    pub(super) fn undisturbed(&mut self, settled: bool, included: &BTreeSet<PathBuf>) -> bool {
         self.drain();
+        if !included.is_subset(&self.included) {
+            // Nobody watched the new ones while they were read.
+            self.wanted = true;
+            return false;
+        }
         let now = Instant::now();
         // Files renamed into place may be as new as they like.
         if !self.touched && !settled && (self.torn_before || self.last.is_none_or(|last| now - last >= QUIET)) {

@@ -129,7 +129,7 @@ fn unknown_keys_name_the_known_ones() {
     assert_eq!(
         fault,
         [
-            "t.yaml:3:13: namespaces[0].service: the key is not known; allowed are name, type, vpc, soa_ttl, services; did you mean services?"
+            "t.yaml:3:13: namespaces[0].service: the key is not known; allowed are name, type, vpc, soa_ttl, records, services; did you mean services?"
         ]
     );
     assert!(!faults("version: 1\nnamespaces: []\nzzz: 1\n")[0].contains("did you mean"));

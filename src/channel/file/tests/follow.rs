@@ -36,8 +36,12 @@ impl Scene {
         let (sender, states) = mpsc::unbounded_channel();
         let reload = Arc::new(Notify::new());
         let apply = move |state: crate::model::State| {
-            let names: Vec<_> = state.namespaces.keys().map(|name| name.to_string()).collect();
-            let _ = sender.send(names.join(" "));
+            let namespaces = state.namespaces.keys().map(|name| name.to_string());
+            let zones = state.zones.iter().map(|(apex, source)| {
+                let records = source.zone.as_ref().map(|zone| zone.record_count().to_string());
+                format!("{apex}{}", records.unwrap_or_default())
+            });
+            sender.send(namespaces.chain(zones).collect::<Vec<_>>().join(" ")).is_ok()
         };
         let task = tokio::spawn(follower.run(Arc::clone(&reload), apply));
         status.wait_for(|status| status.watching).await.unwrap();
@@ -247,6 +251,36 @@ async fn a_request_loads_without_an_event() {
     scene.reload.notify_one();
     scene.nothing().await;
     assert_eq!(scene.status.borrow().loads, 1);
+}
+
+/// A zone file with a record at the names `names`.
+fn zone(names: &str) -> String {
+    let records = names.split_whitespace().map(|name| format!("{name} A 192.0.2.1\n"));
+    format!("$TTL 60\n@ SOA ns mail 1 2 3 4 5\n{}", records.collect::<String>())
+}
+
+#[tokio::test]
+async fn a_zone_file_is_followed_with_what_it_includes() {
+    let prepare = |root: &Path| {
+        fs::create_dir(root.join("parts")).unwrap();
+        fs::write(root.join("parts/a.inc"), "a A 192.0.2.1\n").unwrap();
+        fs::write(root.join("x.zone"), zone("") + "$INCLUDE parts/a.inc").unwrap();
+        root.to_owned()
+    };
+    let mut scene = Scene::new(prepare).await;
+    fs::write(scene.path("parts/a.inc"), "a A 192.0.2.1\nb A 192.0.2.1\n").unwrap();
+    assert_eq!(scene.next().await, "x.3");
+    // Zones that answer already come without records.
+    fs::write(scene.path("y.zone"), zone("a b c")).unwrap();
+    assert_eq!(scene.next().await, "x. y.4");
+    // A file that is not there yet is waited for.
+    fs::write(scene.path("y.zone"), zone("a") + "$INCLUDE parts/b.inc").unwrap();
+    assert!(scene.faulty().await.contains("parts/b.inc cannot be read: No such file"));
+    fs::write(scene.path("parts/b.inc"), "b A 192.0.2.1\n").unwrap();
+    assert_eq!(scene.next().await, "x. y.3");
+    fs::write(scene.path("parts/c.inc"), "c A 192.0.2.1\n").unwrap();
+    scene.nothing().await;
+    assert_eq!(scene.status.borrow().loads, 4);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod folder;
 mod follow;
 mod merge;
 mod yaml;
+mod zones;
 
 use std::path::Path;
 
