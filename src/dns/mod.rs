@@ -147,6 +147,8 @@ fn answer_other(
         return Outcome::Answer;
     }
     let apex = node.apex_offset();
+    // An empty set of CNAME would answer for every type, and ANY asks for every set there is.
+    let has_type = has_type || node.set(rtype::CNAME).is_some() || qtype == rtype::ANY && node.sets().next().is_some();
     match settings.empty_service {
         EmptyService::NxDomain if negative::absent_on_aws(node) => {
             negative::write(snapshot, key, suffix, apex, None, response);
