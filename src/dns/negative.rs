@@ -8,7 +8,8 @@ use crate::wire::{HEADER_LENGTH, NameKey};
 /// Writes the SOA of the zone whose apex lies at octet `apex` of the name asked for.
 ///
 /// Its TTL is the lesser of the SOA's own and its last field (RFC 2308 §3 and §5), or `ttl` where that is less yet.
-/// A response without room for it goes without: it still says what it says.
+/// The SOA is required in a negative answer (RFC 2308 §3), so that a response without room for it sets TC
+/// (RFC 2181 §9); it takes an apex of more than 200 octets and a client without EDNS to come to that.
 pub(super) fn write(
     snapshot: &Snapshot,
     key: &NameKey,
@@ -25,6 +26,7 @@ pub(super) fn write(
     let minimum = record.last_chunk().map_or(0, |minimum| u32::from_be_bytes(*minimum));
     let start = response.writer.length();
     if response.writer.put(record).is_err() {
+        response.truncated = true;
         return;
     }
     // Apexes begin before offset 12 + 255, which a pointer can name.
