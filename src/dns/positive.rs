@@ -176,14 +176,8 @@ fn write_alias(set: Aliases<'_>, sampler: &mut Sampler, response: &mut Response<
     }
     let target = set.target(sampler.draw_one(set.count()));
     let fixed = fixed_fields(rtype::CNAME, set.ttl(), target.len() as u16);
-    if response.writer.space() < fixed.len() + target.len() {
-        return cut_off(1, response);
-    }
-    let written = response
-        .writer
-        .put_array(fixed)
-        .and_then(|()| response.writer.put(target));
-    response.count(Section::Answer, usize::from(written.is_ok()));
+    let written = response.writer.put_parts([&fixed, target]);
+    response.count_or_truncate(written);
     true
 }
 
@@ -206,9 +200,7 @@ fn write_records(set: Records<'_>, response: &mut Response<'_>) -> bool {
 /// The answer to ANY: a HINFO record that says why there is no more (RFC 8482 §4.2).
 pub(super) fn write_minimal_any(response: &mut Response<'_>) {
     const RDATA: &[u8] = b"\x07RFC8482\x00";
-    let written = response
-        .writer
-        .put_array(fixed_fields(rtype::HINFO, ANY_TTL, RDATA.len() as u16))
-        .and_then(|()| response.writer.put(RDATA));
-    response.count(Section::Answer, usize::from(written.is_ok()));
+    let fixed = fixed_fields(rtype::HINFO, ANY_TTL, RDATA.len() as u16);
+    let written = response.writer.put_parts([&fixed, RDATA]);
+    response.count_or_truncate(written);
 }

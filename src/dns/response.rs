@@ -135,7 +135,11 @@ impl<'b> Response<'b> {
             // A payload below 512 means 512 (RFC 6891 §6.2.3).
             (Transport::Udp, Some(edns)) => usize::from(edns.payload.min(settings.udp_payload).max(UDP_LEAST)),
         };
-        let opt_length = query.edns.map_or(0, |edns| opt_length(edns, transport, settings));
+        let mut opt_length = query.edns.map_or(0, |edns| opt_length(edns, transport, settings));
+        // The longest NSID behind a long question can exceed 512 octets: OPT is a must, its options are not.
+        if query.question_end + opt_length > limit {
+            opt_length = OPT_LENGTH;
+        }
         let mut writer = Writer::new(buffer, query.question_end, limit);
         writer.reserve(opt_length);
         Self {
@@ -156,6 +160,12 @@ impl<'b> Response<'b> {
             Section::Additional => 0,
         };
         self.counts += (records as u64) << shift;
+    }
+
+    /// Counts an answer of one record that was written, or says by TC that it does not fit.
+    pub(super) fn count_or_truncate(&mut self, written: Result<(), Full>) {
+        self.truncated |= written.is_err();
+        self.count(Section::Answer, usize::from(written.is_ok()));
     }
 
     /// Writes OPT record and header.
