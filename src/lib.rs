@@ -12,3 +12,4 @@ pub mod registry;
 pub mod server;
 pub mod table;
 pub mod wire;
+pub mod zone;

@@ -1,1 +1,263 @@
-//! (skeleton)
+//! From flags, environment variables and one file to the frozen [`Config`].
+//!
+//! `options` lists what may be set, `values` holds the types of the values, `file` reads the file, and this
+//! module decides: a flag wins over a variable, a variable over the file, the file over the default. Nothing
+//! here opens a socket or starts a thread.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use crate::dns;
+use crate::net::connections::Limits;
+use crate::wire::Name;
+
+pub mod file;
+mod options;
+pub mod values;
+
+pub use options::Options;
+pub use values::LogFormat;
+use values::{Address, Bounded, EmptyAnswer, LogFilter};
+
+//----------- Config -----------------------------------------------------------
+
+/// The settings of one run: complete, valid, and never changed.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Declaration files and folders.
+    pub declare: Vec<PathBuf>,
+    /// Folder of durable state.
+    pub data_dir: PathBuf,
+    /// Where DNS is answered, over UDP and TCP: at least one address, none twice.
+    pub dns: Vec<SocketAddr>,
+    /// Where the Cloud Map API will be served; nothing listens there yet.
+    pub api: SocketAddr,
+    /// Where gRPC will be served; nothing listens there yet.
+    pub grpc: SocketAddr,
+    /// Where `/metrics`, `/livez` and `/readyz` are served.
+    pub admin: SocketAddr,
+    /// UDP worker threads, at least one.
+    pub workers: usize,
+    /// Names in the NS records of our zones, at least one; the first is also the SOA's.
+    pub name_servers: Vec<Name>,
+    /// What workers and connections need to answer.
+    pub answers: dns::Settings,
+    /// Limits of DNS over TCP.
+    pub tcp: Limits,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Which events are logged.
+    pub log_level: LogFilter,
+    /// What the user should know about these settings, though they are valid.
+    pub warnings: Vec<String>,
+    /// Flags and variables, kept to read the file again.
+    given: Options,
+}
+
+impl Config {
+    /// Reads the file that `given` names, if any, and resolves both; `given` holds flags and variables.
+    pub fn load(given: Options) -> Result<Self, Faults> {
+        let file = match &given.config {
+            Some(path) => file::read(path)?,
+            None => Options::default(),
+        };
+        Self::resolve(given, file)
+    }
+
+    /// Validates the file at `path` on its own.
+    pub fn check(path: &Path) -> Result<(), Faults> {
+        let name = path.display();
+        match Self::resolve(Options::default(), file::read(path)?) {
+            Ok(_) => Ok(()),
+            Err(Faults(faults)) => Err(Faults(faults.iter().map(|fault| format!("{name}: {fault}")).collect())),
+        }
+    }
+
+    /// Reads the file again and resolves it under the same flags and variables.
+    pub fn reload(&self) -> Result<Self, Faults> {
+        Self::load(self.given.clone())
+    }
+
+    /// Decides every option: `given` over `file` over the default.
+    pub fn resolve(given: Options, file: Options) -> Result<Self, Faults> {
+        let kept = given.clone();
+        let warnings = warnings(&given, &file);
+        let local = |port| Address(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let idle_timeout: u16 = given.tcp_idle_timeout.or(file.tcp_idle_timeout).map_or(10, number);
+        let dns = pick(given.dns, file.dns, || vec![local(5300)]);
+        let config = Self {
+            declare: pick(given.declare, file.declare, Vec::new),
+            data_dir: pick(given.data_dir, file.data_dir, || "./fingerpost-data".into()),
+            dns: dns.into_iter().map(|address| address.0).collect(),
+            api: pick(given.api, file.api, || local(8300)).0,
+            grpc: pick(given.grpc, file.grpc, || local(8301)).0,
+            admin: pick(given.admin, file.admin, || local(9300)).0,
+            workers: given.workers.or(file.workers).map_or_else(cores, number),
+            name_servers: given
+                .name_server
+                .or(file.name_server)
+                .map_or_else(default_name_servers, |names| names.into_iter().map(|name| name.0).collect()),
+            answers: dns::Settings {
+                udp_payload: given.udp_payload.or(file.udp_payload).map_or(1232, number),
+                nsid: given.nsid.or(file.nsid).map(|text| Box::<str>::from(text).into()),
+                version: given.chaos_version.or(file.chaos_version).map(Box::from),
+                id_server: given.chaos_id.or(file.chaos_id).map(Box::from),
+                empty_service: match pick(given.empty_service, file.empty_service, || EmptyAnswer::NoData) {
+                    EmptyAnswer::NoData => dns::EmptyService::NoData {
+                        ttl: given.empty_service_ttl.or(file.empty_service_ttl).map_or(1, number),
+                    },
+                    EmptyAnswer::NxDomain => dns::EmptyService::NxDomain,
+                },
+                // In units of 100 ms (RFC 7828, section 3.1); 3600 seconds fit.
+                tcp_keepalive: idle_timeout * 10,
+            },
+            tcp: Limits {
+                idle_timeout: Duration::from_secs(idle_timeout.into()),
+                total: given.tcp_connections.or(file.tcp_connections).map_or(1024, number),
+                per_client: given.tcp_connections_per_client.or(file.tcp_connections_per_client).map_or(64, number),
+                // Not an option: who does not read for as long as this is gone, however long others may be idle.
+                ..Limits::default()
+            },
+            log_format: pick(given.log_format, file.log_format, || LogFormat::Human),
+            log_level: pick(given.log_level, file.log_level, LogFilter::default),
+            warnings,
+            given: kept,
+        };
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Faults between options; the values alone are valid already.
+    fn validate(&self) -> Result<(), Faults> {
+        let mut faults = Vec::new();
+        if self.dns.is_empty() {
+            faults.push("dns: at least one ADDR:PORT is needed".to_owned());
+        }
+        for (index, address) in self.dns.iter().enumerate() {
+            // Port 0 means another free port each time.
+            if address.port() != 0 && self.dns[..index].contains(address) {
+                faults.push(format!("dns: {address} is listed twice"));
+            }
+            if address.port() != 0 && *address == self.admin {
+                faults.push(format!("admin: {address} is a dns address, too"));
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
+    }
+
+    /// Every option that has a key, with its effective value: what the log shows at start.
+    pub fn settings(&self) -> Vec<(&'static str, String)> {
+        let text = |text: Option<&[u8]>| text.map_or_else(|| "none".to_owned(), |t| String::from_utf8_lossy(t).into());
+        let (empty_service, ttl) = match self.answers.empty_service {
+            dns::EmptyService::NoData { ttl } => (EmptyAnswer::NoData, ttl.to_string()),
+            dns::EmptyService::NxDomain => (EmptyAnswer::NxDomain, "the zone's".to_owned()),
+        };
+        vec![
+            ("declare", list(self.declare.iter().map(|path| path.display()))),
+            ("data-dir", self.data_dir.display().to_string()),
+            ("dns", list(&self.dns)),
+            ("api", self.api.to_string()),
+            ("grpc", self.grpc.to_string()),
+            ("admin", self.admin.to_string()),
+            ("workers", self.workers.to_string()),
+            ("udp-payload", self.answers.udp_payload.to_string()),
+            ("nsid", text(self.answers.nsid.as_deref())),
+            (
+                "name-server",
+                list(self.name_servers.iter().map(|name| name.to_string().trim_end_matches('.').to_owned())),
+            ),
+            ("chaos-version", text(self.answers.version.as_deref().map(str::as_bytes))),
+            ("chaos-id", text(self.answers.id_server.as_deref().map(str::as_bytes))),
+            ("empty-service", empty_service.to_string()),
+            ("empty-service-ttl", ttl),
+            ("tcp-idle-timeout", self.tcp.idle_timeout.as_secs().to_string()),
+            ("tcp-connections", self.tcp.total.to_string()),
+            ("tcp-connections-per-client", self.tcp.per_client.to_string()),
+            ("log-format", self.log_format.to_string()),
+            ("log-level", self.log_level.as_str().to_owned()),
+        ]
+    }
+
+    /// Keys whose effective value differs in `other`.
+    pub fn differences(&self, other: &Self) -> Vec<&'static str> {
+        let pairs = self.settings().into_iter().zip(other.settings());
+        pairs.filter(|(mine, theirs)| mine != theirs).map(|(mine, _)| mine.0).collect()
+    }
+}
+
+/// The first that is set.
+fn pick<T>(given: Option<T>, file: Option<T>, default: impl FnOnce() -> T) -> T {
+    given.or(file).unwrap_or_else(default)
+}
+
+/// The number in `bounded`, in the type that the setting has. Every bound fits every type it is asked for in;
+/// saturating says so without a panic.
+fn number<T: TryFrom<u32> + From<u16>, const MIN: u32, const MAX: u32>(bounded: Bounded<MIN, MAX>) -> T {
+    T::try_from(bounded.get()).unwrap_or_else(|_| T::from(u16::MAX))
+}
+
+/// Cores this process may run on: its affinity and its control group's quota are respected.
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// A name that cannot be mistaken for a server of somebody's (RFC 2606).
+fn default_name_servers() -> Vec<Name> {
+    Name::parse("ns.fingerpost.invalid").into_iter().collect()
+}
+
+/// Items separated by commas.
+fn list(items: impl IntoIterator<Item = impl fmt::Display>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    items.join(",")
+}
+
+/// What is valid but will surprise.
+fn warnings(given: &Options, file: &Options) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for (key, option) in [("api", given.api.or(file.api)), ("grpc", given.grpc.or(file.grpc))] {
+        if let Some(Address(address)) = option {
+            warnings.push(format!("{key} is reserved: this version does not listen on {address}"));
+        }
+    }
+    if let Some(Address(admin)) = given.admin.or(file.admin).filter(|address| !address.0.ip().is_loopback()) {
+        warnings
+            .push(format!("admin listens beyond loopback, on {admin}: whoever can connect may read metrics and state"));
+    }
+    if given.empty_service.or(file.empty_service) == Some(EmptyAnswer::NxDomain)
+        && given.empty_service_ttl.or(file.empty_service_ttl).is_some()
+    {
+        warnings.push("empty-service-ttl has no effect while empty-service is nxdomain".to_owned());
+    }
+    if given.declare.as_ref().or(file.declare.as_ref()).is_none_or(Vec::is_empty) {
+        warnings.push("nothing is declared: every query will be refused".to_owned());
+    }
+    warnings
+}
+
+//----------- Faults -----------------------------------------------------------
+
+/// Why a configuration or a declaration cannot be used: every fault, one a line, with its place where it has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Faults(pub Vec<String>);
+
+impl Faults {
+    /// The faults in the words that they display.
+    pub fn of(faults: impl IntoIterator<Item = impl fmt::Display>) -> Self {
+        Self(faults.into_iter().map(|fault| fault.to_string()).collect())
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Faults {}
+
+#[cfg(test)]
+mod tests;

@@ -5,8 +5,8 @@
 //! [`Ctx`], data through the snapshot.
 //!
 //! The response is written where the query lies: header and question stay in place, so that the question comes back
-//! octet for octet, and the records follow. [`select`] draws who answers; [`positive`] and [`negative`] write
-//! records; [`chaos`] names the server.
+//! octet for octet, and the records follow. `select` draws who answers; `positive` and `negative` write records; `chaos`
+//! names the server.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
@@ -50,12 +50,7 @@ pub struct Ctx {
 impl Ctx {
     /// A context whose random choices follow from `seed`.
     pub fn new(settings: Arc<Settings>, seed: u64) -> Self {
-        Self {
-            settings,
-            sampler: Sampler::new(seed),
-            key: NameKey::new(),
-            suffix: NameKey::new(),
-        }
+        Self { settings, sampler: Sampler::new(seed), key: NameKey::new(), suffix: NameKey::new() }
     }
 }
 
@@ -82,54 +77,34 @@ pub fn answer(snapshot: &Snapshot, ctx: &mut Ctx, transport: Transport, buffer: 
 /// Answers a query of class IN.
 #[inline]
 fn answer_internet(snapshot: &Snapshot, ctx: &mut Ctx, query: &Query, response: &mut Response<'_>) -> Outcome {
-    let Ctx {
-        settings,
-        sampler,
-        key,
-        suffix,
-    } = ctx;
-    if let Some(outcome) = meta_type(query.qtype) {
-        return outcome;
-    }
-    let Some(node) = snapshot.find(key) else {
-        return match closest_encloser(snapshot, key, suffix) {
-            Some((node, offset)) => {
-                let apex = offset + node.apex_offset();
-                negative::write(snapshot, key, suffix, apex, None, response);
-                Outcome::NxDomain
-            }
-            None => Outcome::Refused,
-        };
+    let Some(node) = snapshot.find(&ctx.key) else {
+        return answer_missing(snapshot, ctx, query.qtype, response);
     };
     match node.set(query.qtype) {
-        Some(set) if positive::write(node, set, sampler, response) => Outcome::Answer,
-        set => answer_other(
-            snapshot,
-            node,
-            set.is_some(),
-            query.qtype,
-            settings,
-            sampler,
-            key,
-            suffix,
-            response,
-        ),
+        Some(set) if positive::write(node, set, &mut ctx.sampler, response) => Outcome::Answer,
+        set => answer_other(snapshot, ctx, node, set.is_some(), query.qtype, response),
     }
 }
 
-/// Answers for a node that has no record of the type asked for, or none to give at present.
-#[cold]
+/// Answers for a name without a node: it does not exist, if it is ours at all.
 #[inline(never)]
-#[expect(clippy::too_many_arguments, reason = "the parts of the context are borrowed apart")]
+fn answer_missing(snapshot: &Snapshot, ctx: &mut Ctx, qtype: u16, response: &mut Response<'_>) -> Outcome {
+    if let Some(outcome) = meta_type(qtype) {
+        return outcome;
+    }
+    let Some((encloser, offset)) = closest_encloser(snapshot, ctx) else { return Outcome::Refused };
+    negative::write(snapshot, ctx, offset + encloser.apex_offset(), None, response);
+    Outcome::NxDomain
+}
+
+/// Answers for a node that has no record of the type asked for, or none to give at present.
+#[inline(never)]
 fn answer_other(
     snapshot: &Snapshot,
+    ctx: &mut Ctx,
     node: Node<'_>,
     has_type: bool,
     qtype: u16,
-    settings: &Settings,
-    sampler: &mut Sampler,
-    key: &NameKey,
-    suffix: &mut NameKey,
     response: &mut Response<'_>,
 ) -> Outcome {
     if let Some(outcome) = meta_type(qtype) {
@@ -138,7 +113,7 @@ fn answer_other(
     // RFC 1034 §4.3.2 step 3a: a CNAME answers for every type.
     if let Some(alias) = node.set(rtype::CNAME)
         && qtype != rtype::CNAME
-        && positive::write(node, alias, sampler, response)
+        && positive::write(node, alias, &mut ctx.sampler, response)
     {
         return Outcome::Answer;
     }
@@ -146,37 +121,29 @@ fn answer_other(
         positive::write_minimal_any(response);
         return Outcome::Answer;
     }
-    let apex = node.apex_offset();
     // An empty set of CNAME would answer for every type, and ANY asks for every set there is.
     let has_type = has_type || node.set(rtype::CNAME).is_some() || qtype == rtype::ANY && node.sets().next().is_some();
-    match settings.empty_service {
-        EmptyService::NxDomain if negative::absent_on_aws(node) => {
-            negative::write(snapshot, key, suffix, apex, None, response);
-            Outcome::NxDomain
-        }
-        EmptyService::NoData { ttl } if has_type => {
-            negative::write(snapshot, key, suffix, apex, Some(ttl), response);
-            Outcome::NoData
-        }
-        _ => {
-            negative::write(snapshot, key, suffix, apex, None, response);
-            Outcome::NoData
-        }
-    }
+    let (outcome, ttl) = match ctx.settings.empty_service {
+        EmptyService::NxDomain if negative::absent_on_aws(node) => (Outcome::NxDomain, None),
+        EmptyService::NoData { ttl } if has_type => (Outcome::NoData, Some(ttl)),
+        _ => (Outcome::NoData, None),
+    };
+    negative::write(snapshot, ctx, node.apex_offset(), ttl, response);
+    outcome
 }
 
-/// The closest ancestor of `key` that has a node (RFC 4592 §3.3.1), and the offset of its name in `key`.
+/// The closest ancestor of the name asked for that has a node (RFC 4592 §3.3.1), and the offset of its name there.
 #[inline]
-fn closest_encloser<'s>(snapshot: &'s Snapshot, key: &NameKey, suffix: &mut NameKey) -> Option<(Node<'s>, usize)> {
+fn closest_encloser<'s>(snapshot: &'s Snapshot, ctx: &mut Ctx) -> Option<(Node<'s>, usize)> {
     let mut offset = 0;
     loop {
-        let label = usize::from(*key.as_wire().get(offset)?);
+        let label = usize::from(*ctx.key.as_wire().get(offset)?);
         if label == 0 {
             return None;
         }
         offset += label + 1;
-        suffix.fill_suffix(key, offset);
-        if let Some(node) = snapshot.find(suffix) {
+        ctx.suffix.fill_suffix(&ctx.key, offset);
+        if let Some(node) = snapshot.find(&ctx.suffix) {
             return Some((node, offset));
         }
     }

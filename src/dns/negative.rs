@@ -1,25 +1,19 @@
 //! Answers that say no: the zone's SOA in the authority section (RFC 2308).
 
+use super::Ctx;
 use super::response::{Response, Section};
 use crate::table::{Flags, Node, RrSet, Snapshot};
+use crate::wire::HEADER_LENGTH;
 use crate::wire::types::rtype;
-use crate::wire::{HEADER_LENGTH, NameKey};
 
 /// Writes the SOA of the zone whose apex lies at octet `apex` of the name asked for.
 ///
 /// Its TTL is the lesser of the SOA's own and its last field (RFC 2308 §3 and §5), or `ttl` where that is less yet.
 /// The SOA is required in a negative answer (RFC 2308 §3), so that a response without room for it sets TC
 /// (RFC 2181 §9); it takes an apex of more than 200 octets and a client without EDNS to come to that.
-pub(super) fn write(
-    snapshot: &Snapshot,
-    key: &NameKey,
-    suffix: &mut NameKey,
-    apex: usize,
-    ttl: Option<u32>,
-    response: &mut Response<'_>,
-) {
-    suffix.fill_suffix(key, apex);
-    let Some(RrSet::Records(set)) = snapshot.find(suffix).and_then(|node| node.set(rtype::SOA)) else {
+pub(super) fn write(snapshot: &Snapshot, ctx: &mut Ctx, apex: usize, ttl: Option<u32>, response: &mut Response<'_>) {
+    ctx.suffix.fill_suffix(&ctx.key, apex);
+    let Some(RrSet::Records(set)) = snapshot.find(&ctx.suffix).and_then(|node| node.set(rtype::SOA)) else {
         return;
     };
     let record = set.octets();

@@ -34,20 +34,7 @@ fn fixed_fields(rtype: u16, ttl: u32, rdata_length: u16) -> [u8; 12] {
     let [type_high, type_low] = rtype.to_be_bytes();
     let [t0, t1, t2, t3] = ttl.to_be_bytes();
     let [length_high, length_low] = rdata_length.to_be_bytes();
-    [
-        pointer_high,
-        pointer_low,
-        type_high,
-        type_low,
-        0,
-        1,
-        t0,
-        t1,
-        t2,
-        t3,
-        length_high,
-        length_low,
-    ]
+    [pointer_high, pointer_low, type_high, type_low, 0, 1, t0, t1, t2, t3, length_high, length_low]
 }
 
 /// Writes A records.
@@ -128,15 +115,9 @@ fn write_service(service: &[u8], set: Services<'_>, index: usize, response: &mut
         return Err(Full);
     }
     let [port_high, port_low] = target.port;
-    let parts = [
-        &fixed_fields(rtype::SRV, set.ttl(), rdata_length as u16)[..],
-        &[0, 1, 0, 1, port_high, port_low],
-    ];
+    let parts = [&fixed_fields(rtype::SRV, set.ttl(), rdata_length as u16)[..], &[0, 1, 0, 1, port_high, port_low]];
     for part in parts.into_iter().chain([target.labels, service]) {
-        response
-            .writer
-            .put(part)
-            .inspect_err(|_| response.writer.rewind(length))?;
+        response.writer.put(part).inspect_err(|_| response.writer.rewind(length))?;
     }
     Ok(())
 }

@@ -142,13 +142,7 @@ impl<'b> Response<'b> {
         }
         let mut writer = Writer::new(buffer, query.question_end, limit);
         writer.reserve(opt_length);
-        Self {
-            writer,
-            counts: 0,
-            truncated: false,
-            opt_length,
-            transport,
-        }
+        Self { writer, counts: 0, truncated: false, opt_length, transport }
     }
 
     /// Counts `records` in `section`.
@@ -179,28 +173,11 @@ impl<'b> Response<'b> {
             }
         }
         let length = self.writer.length();
-        let Self {
-            mut writer,
-            counts,
-            truncated,
-            ..
-        } = self;
+        let Self { mut writer, counts, truncated, .. } = self;
         // QDCOUNT is 1 in the query and stays.
-        writer.patch(
-            6,
-            (counts << 16)
-                .to_be_bytes()
-                .first_chunk::<6>()
-                .copied()
-                .unwrap_or_default(),
-        );
+        writer.patch(4, (1 << 48 | counts).to_be_bytes());
         patch_flags(&mut writer, outcome, truncated);
-        Reply {
-            length,
-            outcome,
-            query_type: QueryType::from(query.qtype),
-            truncated,
-        }
+        Reply { length, outcome, query_type: QueryType::from(query.qtype), truncated }
     }
 
     /// Appends the OPT record (RFC 6891 §6.1.2).
@@ -211,25 +188,9 @@ impl<'b> Response<'b> {
         let extended_rcode = u8::from(outcome == Outcome::BadVers);
         let flags = u8::from(edns.dnssec_ok) << 7;
         let [length_high, length_low] = ((self.opt_length - OPT_LENGTH) as u16).to_be_bytes();
-        let opt = [
-            0,
-            0,
-            41,
-            payload_high,
-            payload_low,
-            extended_rcode,
-            0,
-            flags,
-            0,
-            length_high,
-            length_low,
-        ];
+        let opt = [0, 0, 41, payload_high, payload_low, extended_rcode, 0, flags, 0, length_high, length_low];
         self.writer.put_array(opt)?;
-        if self.opt_length == OPT_LENGTH {
-            Ok(())
-        } else {
-            self.write_options(edns, settings)
-        }
+        if self.opt_length == OPT_LENGTH { Ok(()) } else { self.write_options(edns, settings) }
     }
 
     /// Appends the options asked for.
@@ -275,13 +236,7 @@ fn patch_flags(writer: &mut Writer<'_>, outcome: Outcome, truncated: bool) {
     let [high, low] = writer.peek(2);
     let authoritative = u8::from(outcome.is_authoritative()) << 2;
     let truncated = u8::from(truncated) << 1;
-    writer.patch(
-        2,
-        [
-            0x80 | authoritative | truncated | high & 0x79,
-            low & 0x10 | outcome.rcode(),
-        ],
-    );
+    writer.patch(2, [0x80 | authoritative | truncated | high & 0x79, low & 0x10 | outcome.rcode()]);
 }
 
 /// Answers a message that is no query we can answer: the header, and the question where it is sound.
@@ -301,10 +256,5 @@ pub(super) fn answer_fault(fault: Fault, buffer: &mut [u8]) -> Reply {
         writer.patch(4, [0, questions, 0, 0, 0, 0, 0, 0]);
         patch_flags(&mut writer, outcome, false);
     }
-    Reply {
-        length,
-        outcome,
-        query_type: QueryType::Other,
-        truncated: false,
-    }
+    Reply { length, outcome, query_type: QueryType::Other, truncated: false }
 }

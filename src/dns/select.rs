@@ -22,10 +22,7 @@ pub(super) struct Sampler {
 impl Sampler {
     /// A sampler whose draws follow from `seed`.
     pub(super) fn new(seed: u64) -> Self {
-        Self {
-            rng: Rng::with_seed(seed),
-            chosen: Box::new([0; MOST]),
-        }
+        Self { rng: Rng::with_seed(seed), chosen: Box::new([0; MOST]) }
     }
 
     /// One of `count` items, which are at least one.
@@ -64,7 +61,9 @@ impl Sampler {
     #[inline]
     fn permute(&mut self, count: usize, shown: usize) {
         let mut random = self.rng.u64(..);
-        let Some(order) = self.chosen.first_chunk_mut::<SMALL>() else { return };
+        let Some(order) = self.chosen.first_chunk_mut::<SMALL>() else {
+            return;
+        };
         *order = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
         for place in 0..shown.min(SMALL) {
             let product = u128::from(random) * (count - place) as u128;
@@ -74,7 +73,7 @@ impl Sampler {
     }
 
     /// Draws until the drawn are distinct; their order is uniform as it is.
-    #[inline]
+    #[inline(never)]
     fn reject(&mut self, count: usize, shown: usize) {
         let mut drawn = [u32::MAX; FEW];
         for at in 0..shown {
@@ -155,10 +154,7 @@ mod tests {
     /// million (Laurent and Massart, 2000: with n degrees of freedom, P(X > n + 2√(nx) + 2x) < e^-x).
     fn assert_uniform(observed: &[u64], what: &str) {
         let expected = observed.iter().sum::<u64>() as f64 / observed.len() as f64;
-        let statistic: f64 = observed
-            .iter()
-            .map(|seen| (*seen as f64 - expected).powi(2) / expected)
-            .sum();
+        let statistic: f64 = observed.iter().map(|seen| (*seen as f64 - expected).powi(2) / expected).sum();
         let freedom = (observed.len() - 1) as f64;
         let exponent = 14.0_f64;
         let bound = freedom + 2.0 * (freedom * exponent).sqrt() + 2.0 * exponent;
@@ -168,19 +164,9 @@ mod tests {
     #[test]
     fn every_item_comes_at_every_place_equally_often() {
         let mut sampler = Sampler::new(7);
-        for (count, shown) in [
-            (1, 1),
-            (2, 2),
-            (8, 8),
-            (9, 8),
-            (16, 16),
-            (17, 8),
-            (17, 16),
-            (100, 8),
-            (40, 17),
-            (30, 20),
-            (64, 64),
-        ] {
+        for (count, shown) in
+            [(1, 1), (2, 2), (8, 8), (9, 8), (16, 16), (17, 8), (17, 16), (100, 8), (40, 17), (30, 20), (64, 64)]
+        {
             let mut seen = vec![0u64; count * shown];
             for _ in 0..40_000 {
                 let drawn = sampler.draw(count, shown);
@@ -211,15 +197,9 @@ mod tests {
     #[test]
     fn no_item_twice() {
         let mut sampler = Sampler::new(3);
-        for (count, shown) in [
-            (5, 9),
-            (17, 17),
-            (1000, 16),
-            (1000, 75),
-            (5000, 4000),
-            (1_000_000, 4096),
-            (90_000, 9_000),
-        ] {
+        for (count, shown) in
+            [(5, 9), (17, 17), (1000, 16), (1000, 75), (5000, 4000), (1_000_000, 4096), (90_000, 9_000)]
+        {
             let mut drawn = sampler.draw(count, shown).to_vec();
             assert_eq!(drawn.len(), shown.min(count).min(MOST));
             assert!(drawn.iter().all(|item| (*item as usize) < count));

@@ -35,9 +35,7 @@ impl Attributes {
 
     /// All pairs in insertion order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .split_terminator(VALUE_END)
-            .filter_map(|pair| pair.split_once(KEY_END))
+        self.0.split_terminator(VALUE_END).filter_map(|pair| pair.split_once(KEY_END))
     }
 
     /// Whether there is no pair.

@@ -55,10 +55,7 @@ pub struct State {
 impl State {
     /// Number of instances in all services.
     pub fn instance_count(&self) -> usize {
-        let services = self
-            .namespaces
-            .values()
-            .flat_map(|namespace| namespace.services.values());
+        let services = self.namespaces.values().flat_map(|namespace| namespace.services.values());
         services.map(|service| service.instances.len()).sum()
     }
 }

@@ -74,8 +74,6 @@ impl Service {
 
     /// The TTL of `record_type` where the service has that type.
     pub fn ttl(&self, record_type: RecordType) -> Option<u32> {
-        self.dns_records
-            .iter()
-            .find_map(|record| (record.record_type == record_type).then_some(record.ttl))
+        self.dns_records.iter().find_map(|record| (record.record_type == record_type).then_some(record.ttl))
     }
 }

@@ -61,12 +61,7 @@ struct Table {
 impl Connections {
     /// An empty table.
     pub fn new(limits: Limits, counters: Arc<TcpCounters>) -> Arc<Self> {
-        Arc::new(Self {
-            limits,
-            counters,
-            epoch: Instant::now(),
-            table: Mutex::default(),
-        })
+        Arc::new(Self { limits, counters, epoch: Instant::now(), table: Mutex::default() })
     }
 
     /// The limits.
@@ -93,21 +88,11 @@ impl Connections {
         let id = table.next;
         table.next += 1;
         let since = self.now();
-        let state = Arc::new(State {
-            client,
-            since: AtomicU64::new(since),
-            evicted: Notify::new(),
-        });
+        let state = Arc::new(State { client, since: AtomicU64::new(since), evicted: Notify::new() });
         *table.clients.entry(client).or_default() += 1;
         table.open.insert(id, Arc::clone(&state));
         self.counters.accepted();
-        Ok(Connection {
-            id,
-            state,
-            since,
-            reason: Close::Error,
-            owner: Arc::clone(self),
-        })
+        Ok(Connection { id, state, since, reason: Close::Error, owner: Arc::clone(self) })
     }
 
     /// Closes the connection that has been idle longest; false if there is none.
@@ -227,10 +212,7 @@ const EVICTED: u64 = u64::MAX - 1;
 impl State {
     /// Evicts the connection if it is still idle since `since`.
     fn evict(&self, since: u64) -> bool {
-        let evicted = self
-            .since
-            .compare_exchange(since, EVICTED, Ordering::Relaxed, Ordering::Relaxed)
-            .is_ok();
+        let evicted = self.since.compare_exchange(since, EVICTED, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if evicted {
             self.evicted.notify_one();
         }
@@ -259,11 +241,7 @@ mod tests {
     use super::*;
 
     fn connections(total: usize, per_client: usize) -> Arc<Connections> {
-        let limits = Limits {
-            total,
-            per_client,
-            ..Limits::default()
-        };
+        let limits = Limits { total, per_client, ..Limits::default() };
         Connections::new(limits, Arc::default())
     }
 
@@ -278,9 +256,7 @@ mod tests {
     #[test]
     fn the_longest_idle_makes_room() {
         let connections = connections(3, 3);
-        let mut kept: Vec<_> = (1..4)
-            .map(|n| connections.admit(peer(&format!("10.0.0.{n}"))).ok().unwrap())
-            .collect();
+        let mut kept: Vec<_> = (1..4).map(|n| connections.admit(peer(&format!("10.0.0.{n}"))).ok().unwrap()).collect();
         // The oldest one becomes the youngest by being used, and stays what it was by half a query.
         assert!(kept[0].begin());
         kept[0].rest(true);
@@ -298,9 +274,7 @@ mod tests {
     #[test]
     fn busy_ones_are_kept_and_the_new_one_is_refused() {
         let connections = connections(2, 2);
-        let mut kept: Vec<_> = (1..3)
-            .map(|n| connections.admit(peer(&format!("10.0.0.{n}"))).ok().unwrap())
-            .collect();
+        let mut kept: Vec<_> = (1..3).map(|n| connections.admit(peer(&format!("10.0.0.{n}"))).ok().unwrap()).collect();
         assert!(kept.iter().all(Connection::begin));
         assert_eq!(connections.admit(peer("10.0.0.9")).err(), Some(Refusal::Total));
         kept[1].rest(true);
@@ -326,14 +300,8 @@ mod tests {
 
     #[test]
     fn an_ipv6_client_is_a_64() {
-        assert_eq!(
-            Client::new(peer("2001:db8:1:2::3")),
-            Client::new(peer("2001:db8:1:2:ffff::4"))
-        );
-        assert_ne!(
-            Client::new(peer("2001:db8:1:2::3")),
-            Client::new(peer("2001:db8:1:3::3"))
-        );
+        assert_eq!(Client::new(peer("2001:db8:1:2::3")), Client::new(peer("2001:db8:1:2:ffff::4")));
+        assert_ne!(Client::new(peer("2001:db8:1:2::3")), Client::new(peer("2001:db8:1:3::3")));
         assert_ne!(Client::new(peer("10.0.0.1")), Client::new(peer("10.0.0.2")));
     }
 

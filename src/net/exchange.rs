@@ -65,12 +65,7 @@ pub(super) enum End {
 impl Exchange {
     /// An exchange with an empty pool.
     pub(super) fn new(handle: Handle, settings: Arc<Settings>, counters: Arc<SharedCounters>) -> Self {
-        Self {
-            handle,
-            settings,
-            counters,
-            pool: Mutex::default(),
-        }
+        Self { handle, settings, counters, pool: Mutex::default() }
     }
 
     /// Takes one turn on `stream`. `partial` is what earlier turns have read and not used, and becomes what this one

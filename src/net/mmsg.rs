@@ -86,15 +86,8 @@ impl<const WIDTH: usize> Batch<WIDTH> {
         let layout = Layout::new::<Memory<WIDTH>>();
         // SAFETY: the layout is not empty, since WIDTH is not 0.
         let memory = unsafe { alloc_zeroed(layout) }.cast::<Memory<WIDTH>>();
-        let Some(memory) = NonNull::new(memory) else {
-            handle_alloc_error(layout)
-        };
-        let mut batch = Self {
-            memory,
-            with_packet_info,
-            received: 0,
-            responses: 0,
-        };
+        let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
+        let mut batch = Self { memory, with_packet_info, received: 0, responses: 0 };
         for index in 0..WIDTH {
             batch.point(index);
         }
@@ -113,13 +106,7 @@ impl<const WIDTH: usize> Batch<WIDTH> {
         // SAFETY: WIDTH headers begin there; all lead to live memory with its true lengths (point and reset), and
         // no reference into that memory exists.
         let received = unsafe {
-            libc::recvmmsg(
-                socket.as_raw_fd(),
-                self.first_header(),
-                WIDTH as _,
-                libc::MSG_WAITFORONE as _,
-                null_mut(),
-            )
+            libc::recvmmsg(socket.as_raw_fd(), self.first_header(), WIDTH as _, libc::MSG_WAITFORONE as _, null_mut())
         };
         match usize::try_from(received) {
             Ok(received) => {
@@ -165,10 +152,7 @@ impl<const WIDTH: usize> Batch<WIDTH> {
             self.swap(self.responses, index);
             self.responses += 1;
         }
-        Answered {
-            responses: self.responses,
-            oversized,
-        }
+        Answered { responses: self.responses, oversized }
     }
 
     /// Sends the responses; returns how many the kernel did not take.
@@ -183,12 +167,7 @@ impl<const WIDTH: usize> Batch<WIDTH> {
             // SAFETY: the headers from `next` on are in bounds, `responses` of them lead to live memory with the
             // lengths that answer_each has set, and no reference into that memory exists.
             let sent = unsafe {
-                libc::sendmmsg(
-                    socket.as_raw_fd(),
-                    self.first_header().add(next),
-                    (self.responses - next) as _,
-                    0,
-                )
+                libc::sendmmsg(socket.as_raw_fd(), self.first_header().add(next), (self.responses - next) as _, 0)
             };
             // The error of a message behind the first is not told; the next call begins with that message and
             // meets it again.
@@ -404,27 +383,13 @@ fn control_kind(control: *mut Control, length: usize) -> Option<Kind> {
 
 /// Asks the kernel to tell, with every datagram, the address it was sent to.
 pub fn enable_packet_info(socket: BorrowedFd<'_>, ipv6: bool) -> io::Result<()> {
-    let (level, option) = if ipv6 {
-        (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)
-    } else {
-        (libc::IPPROTO_IP, libc::IP_PKTINFO)
-    };
+    let (level, option) =
+        if ipv6 { (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO) } else { (libc::IPPROTO_IP, libc::IP_PKTINFO) };
     let on: libc::c_int = 1;
     // SAFETY: the option's value is an int that outlives the call.
-    let result = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            level,
-            option,
-            (&raw const on).cast(),
-            size_of_val(&on) as _,
-        )
-    };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    let result =
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const on).cast(), size_of_val(&on) as _) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Datagrams that the kernel has dropped on this socket since it exists, modulo 2³².

@@ -56,9 +56,7 @@ fn each_peer_receives_its_own_response_and_silence_is_skipped() {
     let mut batch = Batch::<8>::new(false);
     for round in 0..4 {
         for (index, client) in clients.iter().enumerate() {
-            client
-                .send_to(format!("{round}/{index}").as_bytes(), server.local_addr().unwrap())
-                .unwrap();
+            client.send_to(format!("{round}/{index}").as_bytes(), server.local_addr().unwrap()).unwrap();
         }
         assert_eq!(batch.receive(server.as_fd()).unwrap(), 6);
         let mut turn = 0;
@@ -67,23 +65,14 @@ fn each_peer_receives_its_own_response_and_silence_is_skipped() {
             slot[received] = b'!';
             if (turn + round) % 2 == 0 { received + 1 } else { 0 }
         });
-        assert_eq!(
-            answered,
-            Answered {
-                responses: 3,
-                oversized: 0
-            }
-        );
+        assert_eq!(answered, Answered { responses: 3, oversized: 0 });
         assert_eq!(batch.send(server.as_fd()), 0);
         for (index, client) in clients.iter().enumerate() {
             if (index + 1 + round) % 2 == 0 {
                 assert_eq!(next(client), format!("{round}/{index}!"));
             } else {
                 client.set_nonblocking(true).unwrap();
-                assert!(
-                    client.recv(&mut [0; 8]).is_err(),
-                    "no response was meant for this client"
-                );
+                assert!(client.recv(&mut [0; 8]).is_err(), "no response was meant for this client");
                 client.set_nonblocking(false).unwrap();
             }
         }
@@ -107,13 +96,7 @@ fn a_full_slot_and_one_octet_more() {
         slot.len()
     });
     assert_eq!(lengths, [SLOT, 0]);
-    assert_eq!(
-        answered,
-        Answered {
-            responses: 2,
-            oversized: 1
-        }
-    );
+    assert_eq!(answered, Answered { responses: 2, oversized: 1 });
     assert_eq!(batch.send(server.as_fd()), 0);
     assert_eq!(client.recv(&mut [0; SLOT + 1]).unwrap(), SLOT);
     assert_eq!(client.recv(&mut [0; SLOT + 1]).unwrap(), SLOT);
@@ -168,11 +151,7 @@ fn a_panic_while_answering_leaves_the_batch_usable() {
         let mut turn = 0;
         batch.answer_each(|_, _| {
             turn += 1;
-            if turn == 2 {
-                std::panic::resume_unwind(Box::new("part of the test"))
-            } else {
-                0
-            }
+            if turn == 2 { std::panic::resume_unwind(Box::new("part of the test")) } else { 0 }
         })
     }));
     assert!(panicked.is_err());
@@ -187,11 +166,7 @@ fn a_wildcard_socket_answers_from_the_address_that_was_asked() {
     enable_packet_info(server.as_fd(), false).unwrap();
     let mut batch = Batch::<4>::new(true);
     let port = server.local_addr().unwrap().port();
-    for asked in [
-        Ipv4Addr::new(127, 0, 0, 2),
-        Ipv4Addr::new(127, 1, 2, 3),
-        Ipv4Addr::LOCALHOST,
-    ] {
+    for asked in [Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(127, 1, 2, 3), Ipv4Addr::LOCALHOST] {
         let client = socket("0.0.0.0:0");
         client.send_to(b"who", (asked, port)).unwrap();
         serve(&mut batch, &server, 1);
@@ -228,9 +203,7 @@ fn missing_packet_info_leaves_the_choice_to_the_kernel() {
     let server = socket("0.0.0.0:0");
     let mut batch = Batch::<4>::new(true);
     let client = socket("127.0.0.1:0");
-    client
-        .send_to(b"who", (Ipv4Addr::LOCALHOST, server.local_addr().unwrap().port()))
-        .unwrap();
+    client.send_to(b"who", (Ipv4Addr::LOCALHOST, server.local_addr().unwrap().port())).unwrap();
     serve(&mut batch, &server, 1);
     assert_eq!(next(&client), "who!");
 }
@@ -239,9 +212,7 @@ fn missing_packet_info_leaves_the_choice_to_the_kernel() {
 fn the_kernel_tells_its_drops() {
     let server = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
     server.set_recv_buffer_size(0).unwrap();
-    server
-        .bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into())
-        .unwrap();
+    server.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
     let server = UdpSocket::from(server);
     assert_eq!(kernel_drops(server.as_fd()).unwrap(), 0);
     let client = socket("127.0.0.1:0");

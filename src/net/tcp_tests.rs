@@ -57,10 +57,7 @@ fn frame(message: Vec<u8>) -> Vec<u8> {
 /// Expects these octets next.
 async fn expect(stream: &mut TcpStream, expected: &[u8]) {
     let mut octets = vec![0; expected.len()];
-    timeout(PATIENCE, stream.read_exact(&mut octets))
-        .await
-        .unwrap()
-        .unwrap();
+    timeout(PATIENCE, stream.read_exact(&mut octets)).await.unwrap().unwrap();
     assert!(octets == expected, "other octets than expected");
 }
 
@@ -78,11 +75,7 @@ async fn expect_end(stream: &mut TcpStream) {
 
 /// Short timeouts, for tests that wait for them.
 fn hasty() -> Limits {
-    Limits {
-        idle_timeout: Duration::from_millis(60),
-        write_timeout: Duration::from_millis(60),
-        ..Limits::default()
-    }
+    Limits { idle_timeout: Duration::from_millis(60), write_timeout: Duration::from_millis(60), ..Limits::default() }
 }
 
 #[tokio::test]
@@ -90,9 +83,7 @@ async fn queries_in_one_segment_are_all_answered_in_order() {
     let running = Running::start(Limits::default(), echo);
     let mut client = running.connect().await;
     let queries: Vec<u8> = (0..500).flat_map(|id| frame(query(id, 30 + usize::from(id)))).collect();
-    let responses: Vec<u8> = (0..500)
-        .flat_map(|id| frame(response(id, 30 + usize::from(id))))
-        .collect();
+    let responses: Vec<u8> = (0..500).flat_map(|id| frame(response(id, 30 + usize::from(id)))).collect();
     client.write_all(&queries).await.unwrap();
     expect(&mut client, &responses).await;
     running.stop().await;
@@ -130,10 +121,7 @@ async fn the_longest_messages_pass_though_their_responses_are_read_late() {
     sleep(Duration::from_millis(50)).await;
     for id in 0..count {
         let mut octets = vec![0; 65537];
-        timeout(PATIENCE, reader.read_exact(&mut octets))
-            .await
-            .unwrap()
-            .unwrap();
+        timeout(PATIENCE, reader.read_exact(&mut octets)).await.unwrap().unwrap();
         assert!(octets == frame(response(id, 65535)));
     }
     drop(sender.await.unwrap());
@@ -144,10 +132,7 @@ async fn the_longest_messages_pass_though_their_responses_are_read_late() {
 async fn a_client_that_says_it_is_done_receives_all_responses() {
     let running = Running::start(Limits::default(), echo);
     let mut client = running.connect().await;
-    client
-        .write_all(&[frame(query(1, 40)), frame(query(2, 40))].concat())
-        .await
-        .unwrap();
+    client.write_all(&[frame(query(1, 40)), frame(query(2, 40))].concat()).await.unwrap();
     client.shutdown().await.unwrap();
     expect(&mut client, &[frame(response(1, 40)), frame(response(2, 40))].concat()).await;
     expect_end(&mut client).await;
@@ -167,10 +152,7 @@ async fn silence_keeps_the_connection() {
 async fn a_frame_too_short_for_a_header_ends_the_connection_after_what_came_before() {
     let running = Running::start(Limits::default(), echo);
     let mut client = running.connect().await;
-    client
-        .write_all(&[frame(query(1, 40)), vec![0, 11]].concat())
-        .await
-        .unwrap();
+    client.write_all(&[frame(query(1, 40)), vec![0, 11]].concat()).await.unwrap();
     expect(&mut client, &frame(response(1, 40))).await;
     expect_end(&mut client).await;
     running.stop().await;
@@ -215,10 +197,7 @@ async fn a_client_that_does_not_read_is_cut_off() {
 
 #[tokio::test]
 async fn a_client_at_its_limit_loses_its_longest_idle_connection() {
-    let limits = Limits {
-        per_client: 2,
-        ..Limits::default()
-    };
+    let limits = Limits { per_client: 2, ..Limits::default() };
     let running = Running::start(limits, echo);
     let mut other = running.connect_from("127.0.0.9").await;
     let mut first = running.connect().await;
@@ -234,10 +213,7 @@ async fn a_client_at_its_limit_loses_its_longest_idle_connection() {
 
 #[tokio::test]
 async fn when_all_are_busy_the_new_one_is_refused() {
-    let limits = Limits {
-        total: 1,
-        ..Limits::default()
-    };
+    let limits = Limits { total: 1, ..Limits::default() };
     let running = Running::start(limits, echo);
     let (mut reader, mut writer) = running.connect().await.into_split();
     // The connection is busy for good once the service waits for a client that does not read, which it does when a
@@ -251,15 +227,8 @@ async fn when_all_are_busy_the_new_one_is_refused() {
     expect_end(&mut late).await;
     // The busy one has lost nothing: all its complete queries are answered.
     let mut octets = vec![0; sent / query.len() * query.len()];
-    timeout(PATIENCE, reader.read_exact(&mut octets))
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(
-        octets
-            .chunks(query.len())
-            .all(|octets| octets == frame(response(1, 65535)))
-    );
+    timeout(PATIENCE, reader.read_exact(&mut octets)).await.unwrap().unwrap();
+    assert!(octets.chunks(query.len()).all(|octets| octets == frame(response(1, 65535))));
     running.stop().await;
 }
 

@@ -144,11 +144,7 @@ pub fn cores(workers: usize) -> Vec<Option<usize>> {
         Ok(set) => (0..CpuSet::MAX_CPU).filter(|&core| set.is_set(core)).collect(),
         Err(_) => Vec::new(),
     };
-    if workers <= allowed.len() {
-        allowed.into_iter().take(workers).map(Some).collect()
-    } else {
-        vec![None; workers]
-    }
+    if workers <= allowed.len() { allowed.into_iter().take(workers).map(Some).collect() } else { vec![None; workers] }
 }
 
 //----------- Upkeep --------------------------------------------------------
@@ -253,12 +249,7 @@ mod tests {
                     worker.spawn_with(answer).unwrap()
                 })
                 .collect();
-            Self {
-                address,
-                publisher,
-                stop,
-                threads,
-            }
+            Self { address, publisher, stop, threads }
         }
 
         fn client(&self, server: &str) -> UdpSocket {

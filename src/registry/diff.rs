@@ -20,7 +20,8 @@ pub(super) fn compile(
     for (name, old) in &before.namespaces {
         let new = next.namespaces.get(name).filter(|new| new.namespace_type == old.namespace_type);
         if new.is_none() {
-            remove_namespace(&mut editor, name, old).map_err(|fault| Refusal::Name { namespace: name.clone(), fault })?;
+            remove_namespace(&mut editor, name, old)
+                .map_err(|fault| Refusal::Name { namespace: name.clone(), fault })?;
         }
     }
     for (name, new) in &next.namespaces {
@@ -35,7 +36,9 @@ pub(super) fn compile(
 
 /// Takes a namespace's zone away.
 fn remove_namespace(editor: &mut Editor<'_>, name: &str, namespace: &Namespace) -> Result<(), NameError> {
-    let Some(zone) = Zone::of(name, namespace)? else { return Ok(()) };
+    let Some(zone) = Zone::of(name, namespace)? else {
+        return Ok(());
+    };
     for (name, service) in &namespace.services {
         compile::retire_service(editor, &zone, name, service, None)?;
     }
@@ -52,7 +55,9 @@ fn put_namespace(
     serial: u32,
     name_servers: &[Name],
 ) -> Result<(), NameError> {
-    let Some(zone) = Zone::of(name, namespace)? else { return Ok(()) };
+    let Some(zone) = Zone::of(name, namespace)? else {
+        return Ok(());
+    };
     for (name, service) in before.iter().flat_map(|before| &before.services) {
         let new = namespace.services.get(name);
         if new != Some(service) {

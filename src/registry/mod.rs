@@ -149,6 +149,13 @@ impl Sender {
         self.0.send((command, reply)).await.map_err(|_| Refusal::Stopped)?;
         result.await.map_err(|_| Refusal::Stopped)?
     }
+
+    /// [`Self::send`] for threads that may block; not for tasks.
+    pub fn send_blocking(&self, command: Command) -> Result<Change, Refusal> {
+        let (reply, result) = oneshot::channel();
+        self.0.blocking_send((command, reply)).map_err(|_| Refusal::Stopped)?;
+        result.blocking_recv().map_err(|_| Refusal::Stopped)?
+    }
 }
 
 #[cfg(test)]
@@ -160,10 +167,8 @@ mod tests {
     fn state(services: &[(&str, u8)]) -> State {
         let mut namespace = Namespace::default();
         for (name, instances) in services {
-            let mut service = Service {
-                dns_records: vec![DnsRecord { record_type: RecordType::A, ttl: 10 }],
-                ..Service::default()
-            };
+            let mut service =
+                Service { dns_records: vec![DnsRecord { record_type: RecordType::A, ttl: 10 }], ..Service::default() };
             for number in 0..*instances {
                 let address = format!("10.0.0.{number}");
                 let attributes = crate::model::Attributes::from_pairs([("AWS_INSTANCE_IPV4", &*address)]);

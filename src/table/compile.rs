@@ -27,9 +27,7 @@ impl Zone {
     pub fn of(name: &str, namespace: &Namespace) -> Result<Option<Self>, NameError> {
         match namespace.namespace_type {
             NamespaceType::Http => Ok(None),
-            NamespaceType::DnsPrivate | NamespaceType::DnsPublic => Ok(Some(Self {
-                apex: Name::parse(name)?,
-            })),
+            NamespaceType::DnsPrivate | NamespaceType::DnsPublic => Ok(Some(Self { apex: Name::parse(name)? })),
         }
     }
 
@@ -64,16 +62,8 @@ pub fn put_apex(
     };
     draft.flags = draft.flags.with(Flags::APEX);
     draft.sets.extend([
-        RrSetDraft::Records {
-            rtype: rtype::SOA,
-            ttl: namespace.soa_ttl,
-            rdata: vec![soa],
-        },
-        RrSetDraft::Records {
-            rtype: rtype::NS,
-            ttl: NS_TTL,
-            rdata: name_servers,
-        },
+        RrSetDraft::Records { rtype: rtype::SOA, ttl: namespace.soa_ttl, rdata: vec![soa] },
+        RrSetDraft::Records { rtype: rtype::NS, ttl: NS_TTL, rdata: name_servers },
     ]);
     editor.put(&zone.apex, 0, &draft);
     Ok(())
@@ -147,51 +137,27 @@ fn put_instance(
     };
     let unchanged = |before: &Service| {
         before.ttl(RecordType::Srv) == Some(ttl)
-            && before
-                .instances
-                .get(id)
-                .is_some_and(|before| before.attributes == instance.attributes)
+            && before.instances.get(id).is_some_and(|before| before.attributes == instance.attributes)
     };
     if before.is_some_and(unchanged) {
         return Ok(());
     }
-    let v4 = instance.ipv4().map(|address| RrSetDraft::V4 {
-        ttl,
-        shown: 1,
-        addresses: vec![address.octets()],
-    });
-    let v6 = instance.ipv6().map(|address| RrSetDraft::V6 {
-        ttl,
-        shown: 1,
-        addresses: vec![address.octets()],
-    });
+    let v4 = instance.ipv4().map(|address| RrSetDraft::V4 { ttl, shown: 1, addresses: vec![address.octets()] });
+    let v6 = instance.ipv6().map(|address| RrSetDraft::V6 { ttl, shown: 1, addresses: vec![address.octets()] });
     let name = owner.child(id)?;
     editor.put(
         &name,
         zone.offset(&name),
-        &NodeDraft {
-            flags: Flags::default(),
-            sets: v4.into_iter().chain(v6).collect(),
-        },
+        &NodeDraft { flags: Flags::default(), sets: v4.into_iter().chain(v6).collect() },
     );
     Ok(())
 }
 
 /// The node of a service.
 fn service_draft(service: &Service) -> Result<NodeDraft, NameError> {
-    let sets = service
-        .dns_records
-        .iter()
-        .map(|record| record_set(service, record.record_type, record.ttl));
-    let flags = if service.instances.is_empty() {
-        Flags::SERVICE.with(Flags::NO_INSTANCES)
-    } else {
-        Flags::SERVICE
-    };
-    Ok(NodeDraft {
-        flags,
-        sets: sets.collect::<Result<_, _>>()?,
-    })
+    let sets = service.dns_records.iter().map(|record| record_set(service, record.record_type, record.ttl));
+    let flags = if service.instances.is_empty() { Flags::SERVICE.with(Flags::NO_INSTANCES) } else { Flags::SERVICE };
+    Ok(NodeDraft { flags, sets: sets.collect::<Result<_, _>>()? })
 }
 
 /// The RRset of one type, from the instances that answer and have what it takes.
@@ -215,12 +181,7 @@ fn record_set(service: &Service, record_type: RecordType, ttl: u32) -> Result<Rr
                 labels.pop();
                 let v4 = instance.ipv4().map(|address| address.octets());
                 let v6 = instance.ipv6().map(|address| address.octets());
-                Some(ServiceEntry {
-                    port: instance.port()?,
-                    labels,
-                    v4,
-                    v6,
-                })
+                Some(ServiceEntry { port: instance.port()?, labels, v4, v6 })
             });
             RrSetDraft::Services { ttl, shown, entries }
         }

@@ -91,20 +91,12 @@ impl RrSetDraft {
     /// Appends the set to `words` and returns its kind.
     fn encode(&self, words: &mut Vec<u64>) -> u8 {
         let (kind, ttl, count, shown, octets) = match self {
-            Self::V4 { ttl, shown, addresses } => (
-                kind::ADDRESSES_V4,
-                ttl,
-                addresses.len(),
-                *shown as usize,
-                cast_slice(addresses).to_vec(),
-            ),
-            Self::V6 { ttl, shown, addresses } => (
-                kind::ADDRESSES_V6,
-                ttl,
-                addresses.len(),
-                *shown as usize,
-                cast_slice(addresses).to_vec(),
-            ),
+            Self::V4 { ttl, shown, addresses } => {
+                (kind::ADDRESSES_V4, ttl, addresses.len(), *shown as usize, cast_slice(addresses).to_vec())
+            }
+            Self::V6 { ttl, shown, addresses } => {
+                (kind::ADDRESSES_V6, ttl, addresses.len(), *shown as usize, cast_slice(addresses).to_vec())
+            }
             Self::Services { ttl, shown, entries } => {
                 let items = entries.iter().map(ServiceEntry::encode);
                 (kind::SERVICES, ttl, entries.len(), *shown as usize, with_offsets(items))
@@ -113,13 +105,9 @@ impl RrSetDraft {
                 let items = targets.iter().map(|name| [&[name.len() as u8], &name[..]].concat());
                 (kind::ALIASES, ttl, targets.len(), 1, with_offsets(items))
             }
-            Self::Records { rtype, ttl, rdata } => (
-                kind::RECORDS,
-                ttl,
-                rdata.len(),
-                usize::MAX,
-                whole_records(*rtype, *ttl, rdata),
-            ),
+            Self::Records { rtype, ttl, rdata } => {
+                (kind::RECORDS, ttl, rdata.len(), usize::MAX, whole_records(*rtype, *ttl, rdata))
+            }
         };
         words.push(u64::from(*ttl) | (count as u64) << 32);
         words.push(shown.min(count) as u64 | (octets.len() as u64) << 32);
@@ -131,7 +119,7 @@ impl RrSetDraft {
 impl ServiceEntry {
     /// The item as it lies in the set.
     fn encode(&self) -> Vec<u8> {
-        let flags = u8::from(self.v4.is_some()) * HAS_V4 | u8::from(self.v6.is_some()) * HAS_V6;
+        let flags = self.v4.map_or(0, |_| HAS_V4) | self.v6.map_or(0, |_| HAS_V6);
         let mut item = vec![flags, self.labels.len() as u8];
         item.extend_from_slice(&self.port.to_be_bytes());
         item.extend(self.v4.iter().flatten());

@@ -29,10 +29,7 @@ pub struct Editor<'s> {
 impl<'s> Editor<'s> {
     /// An editor that starts from `base`.
     pub fn new(base: &'s Snapshot) -> Self {
-        Self {
-            base,
-            changed: HashMap::new(),
-        }
+        Self { base, changed: HashMap::new() }
     }
 
     /// Puts `draft` at `name`, in place of what was there. The zone begins `apex_offset` octets into the name.
@@ -42,8 +39,7 @@ impl<'s> Editor<'s> {
             None => (Flags::default(), 0, true),
         };
         let kept = Flags(kept.0 & Flags::WILDCARD_BELOW.0);
-        self.changed
-            .insert(name.clone(), Some(draft.encode(name, apex_offset, kept, children)));
+        self.changed.insert(name.clone(), Some(draft.encode(name, apex_offset, kept, children)));
         if is_new {
             self.link(name, apex_offset);
         }
@@ -83,11 +79,7 @@ impl<'s> Editor<'s> {
         let Some((parent, apex_offset)) = parent(name, apex_offset) else {
             return;
         };
-        let wildcard = if name.is_wildcard() {
-            Flags::WILDCARD_BELOW
-        } else {
-            Flags::default()
-        };
+        let wildcard = if name.is_wildcard() { Flags::WILDCARD_BELOW } else { Flags::default() };
         if let Some(words) = self.words_mut(&parent) {
             words[0] += 1 << 32;
             words[0] |= u64::from(wildcard.0) << 16;
@@ -138,11 +130,7 @@ impl<'s> Editor<'s> {
             let key = NameKey::of(name);
             let existed = self.base.find(&key).is_some();
             names = names + usize::from(words.is_some()) - usize::from(existed);
-            changes.push(Change {
-                hash: self.base.hash(&key),
-                name: name.as_wire(),
-                words: words.as_deref(),
-            });
+            changes.push(Change { hash: self.base.hash(&key), name: name.as_wire(), words: words.as_deref() });
         }
         let mut next = self.base.clone();
         (next.revision, next.instances, next.names) = (revision, instances, names);
@@ -183,20 +171,14 @@ fn copy_shards(next: &mut Snapshot, mut changes: Vec<Change<'_>>) {
             let index = next.shard_index(changes[0].hash);
             nodes.clear();
             let is_changed = |tag, node: Node<'_>| {
-                changes
-                    .iter()
-                    .any(|change| shard::tag(change.hash) == tag && change.name == node.name())
+                changes.iter().any(|change| shard::tag(change.hash) == tag && change.name == node.name())
             };
             nodes.extend(
                 shard::nodes(next.shard(index))
                     .filter(|(tag, node)| !is_changed(*tag, *node))
                     .map(|(tag, node)| (tag, node.words())),
             );
-            nodes.extend(
-                changes
-                    .iter()
-                    .filter_map(|change| Some((shard::tag(change.hash), change.words?))),
-            );
+            nodes.extend(changes.iter().filter_map(|change| Some((shard::tag(change.hash), change.words?))));
             shards[index % GROUP] = shard::build(nodes.drain(..), &mut scratch);
         }
         groups.push((group, shards.into()));
@@ -213,13 +195,10 @@ fn lay_out(next: &mut Snapshot, base: &Snapshot, changes: Vec<Change<'_>>) {
     next.groups = vec![super::snapshot::empty_group(); groups];
     let changed: HashMap<&[u8], ()> = changes.iter().map(|change| (change.name, ())).collect();
     let mut key = NameKey::new();
-    let kept = base
-        .nodes()
-        .filter(|node| !changed.contains_key(node.name()))
-        .map(|node| {
-            key.fill(node.name(), node.name().len());
-            (base.hash(&key), node.words())
-        });
+    let kept = base.nodes().filter(|node| !changed.contains_key(node.name())).map(|node| {
+        key.fill(node.name(), node.name().len());
+        (base.hash(&key), node.words())
+    });
     let mut nodes: Vec<(u64, &[u64])> = kept.collect();
     nodes.extend(changes.iter().filter_map(|change| Some((change.hash, change.words?))));
     nodes.sort_unstable_by_key(|(hash, _)| next.shard_index(*hash));
@@ -229,16 +208,10 @@ fn lay_out(next: &mut Snapshot, base: &Snapshot, changes: Vec<Change<'_>>) {
     for group in &mut next.groups {
         let shards = (0..GROUP).map(|_| {
             let mask = groups * GROUP - 1;
-            let length = rest
-                .iter()
-                .take_while(|(hash, _)| *hash as usize & mask == index)
-                .count();
+            let length = rest.iter().take_while(|(hash, _)| *hash as usize & mask == index).count();
             let (own, others) = rest.split_at(length);
             (rest, index) = (others, index + 1);
-            shard::build(
-                own.iter().map(|(hash, words)| (shard::tag(*hash), *words)),
-                &mut scratch,
-            )
+            shard::build(own.iter().map(|(hash, words)| (shard::tag(*hash), *words)), &mut scratch)
         });
         *group = shards.collect();
     }
@@ -254,15 +227,8 @@ mod tests {
     }
 
     fn address(last: u8) -> NodeDraft {
-        let set = RrSetDraft::V4 {
-            ttl: 10,
-            shown: 1,
-            addresses: vec![[10, 0, 0, last]],
-        };
-        NodeDraft {
-            flags: Flags::SERVICE,
-            sets: vec![set],
-        }
+        let set = RrSetDraft::V4 { ttl: 10, shown: 1, addresses: vec![[10, 0, 0, last]] };
+        NodeDraft { flags: Flags::SERVICE, sets: vec![set] }
     }
 
     /// Applies (name, apex offset, draft or removal) to `base`.
@@ -279,32 +245,20 @@ mod tests {
 
     #[test]
     fn empty_non_terminals_come_and_go() {
-        let apex = NodeDraft {
-            flags: Flags::APEX,
-            sets: Vec::new(),
-        };
-        let first = edit(
-            &Snapshot::new(),
-            &[("z.test", 0, Some(apex)), ("_http._tcp.z.test", 11, Some(address(1)))],
-        );
+        let apex = NodeDraft { flags: Flags::APEX, sets: Vec::new() };
+        let first = edit(&Snapshot::new(), &[("z.test", 0, Some(apex)), ("_http._tcp.z.test", 11, Some(address(1)))]);
         let middle = first.find_name(&name("_tcp.z.test")).unwrap();
         assert!(middle.flags().has(Flags::EMPTY_NON_TERMINAL));
         assert_eq!((middle.children(), middle.apex_offset(), first.names()), (1, 5, 3));
         assert!(first.find_name(&name("test")).is_none(), "nothing above the apex");
 
-        let second = edit(
-            &first,
-            &[("_tcp.z.test", 5, Some(address(2))), ("_http._tcp.z.test", 11, None)],
-        );
+        let second = edit(&first, &[("_tcp.z.test", 5, Some(address(2))), ("_http._tcp.z.test", 11, None)]);
         let middle = second.find_name(&name("_tcp.z.test")).unwrap();
         assert!(!middle.flags().has(Flags::EMPTY_NON_TERMINAL));
         assert_eq!((middle.children(), second.names()), (0, 2));
 
         let third = edit(&second, &[("_tcp.z.test", 5, None)]);
-        assert_eq!(
-            (third.names(), third.find_name(&name("z.test")).unwrap().children()),
-            (1, 0)
-        );
+        assert_eq!((third.names(), third.find_name(&name("z.test")).unwrap().children()), (1, 0));
         assert_eq!(first.names(), 3, "older snapshots stay as they were");
         assert!(first.find_name(&name("_http._tcp.z.test")).is_some());
     }
@@ -312,21 +266,9 @@ mod tests {
     #[test]
     fn wildcards_mark_their_parent() {
         let first = edit(&Snapshot::new(), &[("*.a.z", 4, Some(address(1)))]);
-        assert!(
-            first
-                .find_name(&name("a.z"))
-                .unwrap()
-                .flags()
-                .has(Flags::WILDCARD_BELOW)
-        );
+        assert!(first.find_name(&name("a.z")).unwrap().flags().has(Flags::WILDCARD_BELOW));
         let second = edit(&first, &[("b.a.z", 4, Some(address(1))), ("*.a.z", 4, None)]);
-        assert!(
-            !second
-                .find_name(&name("a.z"))
-                .unwrap()
-                .flags()
-                .has(Flags::WILDCARD_BELOW)
-        );
+        assert!(!second.find_name(&name("a.z")).unwrap().flags().has(Flags::WILDCARD_BELOW));
     }
 
     #[test]
@@ -334,10 +276,8 @@ mod tests {
         let mut snapshot = Snapshot::new();
         for round in 0..40u32 {
             let owners: Vec<String> = (0..500).map(|number| format!("n{}.z", round * 500 + number)).collect();
-            let changes: Vec<_> = owners
-                .iter()
-                .map(|owner| (&**owner, owner.len() as u8 - 1, Some(address(7))))
-                .collect();
+            let changes: Vec<_> =
+                owners.iter().map(|owner| (&**owner, owner.len() as u8 - 1, Some(address(7)))).collect();
             snapshot = edit(&snapshot, &changes);
         }
         assert_eq!(snapshot.names(), 20_001);

@@ -85,9 +85,7 @@ impl<'t> Node<'t> {
     /// The node at the front of `words`.
     #[inline]
     pub(super) fn at_front(words: &'t [u64]) -> Self {
-        Self {
-            words: &words[..words[1] as u32 as usize],
-        }
+        Self { words: &words[..words[1] as u32 as usize] }
     }
 
     /// The node's words, to be copied.
@@ -99,7 +97,9 @@ impl<'t> Node<'t> {
     #[inline]
     pub(super) fn is(self, key: &NameKey) -> bool {
         let name = key.words();
-        let Some(words) = self.words.get(NODE_HEADER..NODE_HEADER + name.len()) else { return false };
+        let Some(words) = self.words.get(NODE_HEADER..NODE_HEADER + name.len()) else {
+            return false;
+        };
         // Names are a few words long: a call to compare memory would cost more than the comparison.
         self.words[0] as u8 as usize == key.length() && words.iter().zip(name).all(|(a, b)| a == b)
     }
@@ -149,17 +149,13 @@ impl<'t> Node<'t> {
 
     /// All RRsets with their types.
     pub fn sets(self) -> impl Iterator<Item = (u16, RrSet<'t>)> {
-        self.entries()
-            .iter()
-            .map(move |entry| (*entry as u16, self.set_at(*entry)))
+        self.entries().iter().map(move |entry| (*entry as u16, self.set_at(*entry)))
     }
 
     /// The set an entry points to.
     #[inline]
     fn set_at(self, entry: u64) -> RrSet<'t> {
-        let set = Set {
-            words: &self.words[(entry >> 32) as usize..],
-        };
+        let set = Set { words: &self.words[(entry >> 32) as usize..] };
         match (entry >> 16) as u8 {
             kind::ADDRESSES_V4 => RrSet::V4(Addresses { set }),
             kind::ADDRESSES_V6 => RrSet::V6(Addresses { set }),
@@ -313,12 +309,7 @@ impl<'t> Services<'t> {
         if flags & HAS_V6 != 0 {
             (v6, rest) = (rest.first_chunk(), &rest[16..]);
         }
-        ServiceTarget {
-            port,
-            labels: &rest[..length],
-            v4,
-            v6,
-        }
+        ServiceTarget { port, labels: &rest[..length], v4, v6 }
     }
 }
 

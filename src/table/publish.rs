@@ -20,17 +20,12 @@ pub struct Publisher {
 impl Publisher {
     /// Publishes `initial`.
     pub fn new(initial: Snapshot) -> Self {
-        Self {
-            current: Arc::new(ArcSwap::from_pointee(initial)),
-            retired: Vec::new(),
-        }
+        Self { current: Arc::new(ArcSwap::from_pointee(initial)), retired: Vec::new() }
     }
 
     /// A reader's access.
     pub fn handle(&self) -> Handle {
-        Handle {
-            current: Arc::clone(&self.current),
-        }
+        Handle { current: Arc::clone(&self.current) }
     }
 
     /// Makes `next` visible to every view that is revalidated from now on, and frees what nobody sees any more.
@@ -62,9 +57,7 @@ impl Handle {
 
     /// A worker's own view.
     pub fn view(&self) -> View {
-        View {
-            cache: Cache::new(Arc::clone(&self.current)),
-        }
+        View { cache: Cache::new(Arc::clone(&self.current)) }
     }
 }
 

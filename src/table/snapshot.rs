@@ -67,11 +67,7 @@ impl Snapshot {
 
     /// Every node, in no particular order.
     pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
-        self.groups
-            .iter()
-            .flat_map(|group| group.iter())
-            .flat_map(|shard| shard::nodes(shard))
-            .map(|(_, node)| node)
+        self.groups.iter().flat_map(|group| group.iter()).flat_map(|shard| shard::nodes(shard)).map(|(_, node)| node)
     }
 
     /// Shard number `index`.

@@ -30,13 +30,7 @@ impl Edns {
         let payload = reader.u16()?;
         let [_extended_rcode, version, flags, _] = reader.take_array()?;
         let length = reader.u16()?;
-        let mut edns = Self {
-            payload,
-            version,
-            dnssec_ok: flags & 0x80 != 0,
-            nsid: false,
-            keepalive: false,
-        };
+        let mut edns = Self { payload, version, dnssec_ok: flags & 0x80 != 0, nsid: false, keepalive: false };
         if length > 0 {
             edns.read_options(Reader::new(reader.take(usize::from(length))?))?;
         }

@@ -81,11 +81,7 @@ pub(crate) fn wire_labels(text: &str) -> Result<Vec<u8>, NameError> {
         wire.extend_from_slice(label.as_bytes());
     }
     wire.push(0);
-    if wire.len() > MAX_LENGTH {
-        Err(NameError::LongName)
-    } else {
-        Ok(wire)
-    }
+    if wire.len() > MAX_LENGTH { Err(NameError::LongName) } else { Ok(wire) }
 }
 
 impl fmt::Display for Name {
@@ -139,10 +135,7 @@ pub struct NameKey {
 impl NameKey {
     /// An empty key to be filled.
     pub const fn new() -> Self {
-        Self {
-            words: [0; KEY_WORDS],
-            length: 0,
-        }
+        Self { words: [0; KEY_WORDS], length: 0 }
     }
 
     /// The key of an owned name.
@@ -221,6 +214,7 @@ impl Default for NameKey {
 }
 
 /// Masks of the octets a last pair keeps, by the name's length modulo 16.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const MASKS: [(u64, u64); 16] = {
     let mut masks = [(u64::MAX, u64::MAX); 16];
     let mut length = 1;
@@ -261,10 +255,7 @@ mod tests {
         assert_eq!(name.to_string(), "api.production.local.");
         assert_eq!(name, Name::parse("api.production.local.").unwrap());
         assert_eq!(name.parent().unwrap().to_string(), "production.local.");
-        assert_eq!(
-            name.child("a@b/1.c").unwrap().to_string(),
-            "a@b/1.c.api.production.local."
-        );
+        assert_eq!(name.child("a@b/1.c").unwrap().to_string(), "a@b/1.c.api.production.local.");
         assert_eq!(Name::parse(".").unwrap().as_wire(), [0]);
         assert_eq!(Name::parse(".").unwrap().parent(), None);
         assert_eq!(Name::parse("a..b"), Err(NameError::EmptyLabel));
@@ -277,21 +268,12 @@ mod tests {
     fn keys_are_lower_case_and_padded() {
         for length in 1..=255usize {
             let source: Vec<u8> = (0..length + 9).map(|at| b"aZ@[`{Az-\x00\x3f"[at % 11]).collect();
-            let mut key = NameKey {
-                words: [u64::MAX; KEY_WORDS],
-                length: 0,
-            };
+            let mut key = NameKey { words: [u64::MAX; KEY_WORDS], length: 0 };
             key.fill(&source, length);
             assert_eq!(key.as_wire(), source[..length].to_ascii_lowercase());
             let octets: &[u8] = bytemuck::cast_slice(&key.words);
-            assert!(
-                octets[length..length.div_ceil(16) * 16].iter().all(|&octet| octet == 0),
-                "{length}"
-            );
-            let mut suffix = NameKey {
-                words: [u64::MAX; KEY_WORDS],
-                length: 0,
-            };
+            assert!(octets[length..length.div_ceil(16) * 16].iter().all(|&octet| octet == 0), "{length}");
+            let mut suffix = NameKey { words: [u64::MAX; KEY_WORDS], length: 0 };
             let offset = length / 2;
             suffix.fill_suffix(&key, offset);
             assert_eq!(suffix.as_wire(), &key.as_wire()[offset..]);

@@ -15,6 +15,11 @@ use super::name::NameKey;
 use super::reader::{Reader, Short};
 use super::types::rtype;
 
+/// ANCOUNT, NSCOUNT and ARCOUNT of a message with one additional record, as they lie above 16 bits of zeros.
+const ONE_ADDITIONAL: u64 = 1 << 16;
+/// The lower octet of OPT's type number.
+const OPT: u8 = rtype::OPT as u8;
+
 /// Octets of the header.
 pub const HEADER_LENGTH: usize = 12;
 
@@ -81,10 +86,13 @@ impl Query {
         if flags & 0x78 != 0 {
             return Err(Fault::Opcode { question_end });
         }
-        let edns = match counts as u16 {
-            0 if counts << 16 == 0 => None,
-            _ => find_edns(reader, counts).map_err(|Short| Fault::Malformed { question_end })?,
-        };
+        let edns = match (counts << 16, reader.rest()) {
+            (0, _) => Ok(None),
+            // One additional record, and it is an OPT: what nearly every query with EDNS looks like.
+            (ONE_ADDITIONAL, [0, 0, OPT, rest @ ..]) => Edns::parse(&mut Reader::new(rest)).map(Some),
+            _ => find_edns(reader, counts),
+        }
+        .map_err(|Short| Fault::Malformed { question_end })?;
         Ok(Self {
             question_end,
             qtype: u16::from_be_bytes([type_high, type_low]),
@@ -97,11 +105,7 @@ impl Query {
 /// The fault of a message whose question cannot be read, or need not be.
 #[cold]
 fn fault(flags: u8, question_end: usize) -> Fault {
-    if flags & 0x78 != 0 {
-        Fault::Opcode { question_end }
-    } else {
-        Fault::Malformed { question_end }
-    }
+    if flags & 0x78 != 0 { Fault::Opcode { question_end } } else { Fault::Malformed { question_end } }
 }
 
 /// Octets of the uncompressed name at the front of `octets`.
@@ -121,7 +125,8 @@ fn name_length(octets: &[u8]) -> Result<usize, Short> {
 /// Walks the records behind the question to the OPT record. Two are an error (RFC 6891 §6.1.1), as is one whose
 /// owner is not the root (§6.1.2). Other records, of which a query may carry some (a TSIG, the SOA of an IXFR), are
 /// passed over.
-#[inline]
+#[cold]
+#[inline(never)]
 fn find_edns(mut reader: Reader<'_>, counts: u64) -> Result<Option<Edns>, Short> {
     let [_, answers, authorities, additionals] = [48, 32, 16, 0].map(|shift| (counts >> shift) as u16);
     for _ in 0..u32::from(answers) + u32::from(authorities) {
@@ -154,55 +159,29 @@ mod tests {
 
     /// A query for `www.Example.` A IN with `rest` behind the question.
     fn message(counts: [u8; 8], rest: &[u8]) -> Vec<u8> {
-        [
-            b"\x12\x34\x01\x00",
-            &counts[..],
-            b"\x03www\x07Example\x00\x00\x01\x00\x01",
-            rest,
-        ]
-        .concat()
+        [b"\x12\x34\x01\x00", &counts[..], b"\x03www\x07Example\x00\x00\x01\x00\x01", rest].concat()
     }
 
     fn parse(message: &[u8]) -> Result<Query, Fault> {
         Query::parse(message, &mut NameKey::new())
     }
 
-    const OPT: &[u8] = b"\x00\x00\x29\x04\xd0\x00\x00\x80\x00\x00\x00";
+    const OPT_RECORD: &[u8] = b"\x00\x00\x29\x04\xd0\x00\x00\x80\x00\x00\x00";
 
     #[test]
     fn reads_a_plain_query() {
         let mut key = NameKey::new();
         let query = Query::parse(&message([0, 1, 0, 0, 0, 0, 0, 0], b""), &mut key).unwrap();
-        assert_eq!(
-            query,
-            Query {
-                question_end: 29,
-                qtype: 1,
-                qclass: 1,
-                edns: None
-            }
-        );
+        assert_eq!(query, Query { question_end: 29, qtype: 1, qclass: 1, edns: None });
         assert_eq!(key.as_wire(), b"\x03www\x07example\x00");
     }
 
     #[test]
     fn reads_edns() {
-        let edns = parse(&message([0, 1, 0, 0, 0, 0, 0, 1], OPT)).unwrap().edns.unwrap();
-        assert_eq!(
-            edns,
-            Edns {
-                payload: 1232,
-                version: 0,
-                dnssec_ok: true,
-                nsid: false,
-                keepalive: false
-            }
-        );
+        let edns = parse(&message([0, 1, 0, 0, 0, 0, 0, 1], OPT_RECORD)).unwrap().edns.unwrap();
+        assert_eq!(edns, Edns { payload: 1232, version: 0, dnssec_ok: true, nsid: false, keepalive: false });
         let options = b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x0c\x00\x03\x00\x00\xff\xff\x00\x00\x00\x0b\x00\x00";
-        let edns = parse(&message([0, 1, 0, 0, 0, 0, 0, 1], options))
-            .unwrap()
-            .edns
-            .unwrap();
+        let edns = parse(&message([0, 1, 0, 0, 0, 0, 0, 1], options)).unwrap().edns.unwrap();
         assert!(edns.nsid && edns.keepalive && !edns.dnssec_ok);
     }
 
@@ -221,20 +200,11 @@ mod tests {
             let message = message([0, count, 0, 0, 0, 0, 0, 0], b"");
             assert_eq!(parse(&message), Err(Fault::Malformed { question_end: 0 }));
         }
-        let two = [OPT, OPT].concat();
-        assert_eq!(
-            parse(&message([0, 1, 0, 0, 0, 0, 0, 2], &two)),
-            Err(Fault::Malformed { question_end })
-        );
-        assert_eq!(
-            parse(&message([0, 1, 0, 0, 0, 0, 0, 1], b"")),
-            Err(Fault::Malformed { question_end })
-        );
-        let owner = [b"\x01a", OPT].concat();
-        assert_eq!(
-            parse(&message([0, 1, 0, 0, 0, 0, 0, 1], &owner)),
-            Err(Fault::Malformed { question_end })
-        );
+        let two = [OPT_RECORD, OPT_RECORD].concat();
+        assert_eq!(parse(&message([0, 1, 0, 0, 0, 0, 0, 2], &two)), Err(Fault::Malformed { question_end }));
+        assert_eq!(parse(&message([0, 1, 0, 0, 0, 0, 0, 1], b"")), Err(Fault::Malformed { question_end }));
+        let owner = [b"\x01a", OPT_RECORD].concat();
+        assert_eq!(parse(&message([0, 1, 0, 0, 0, 0, 0, 1], &owner)), Err(Fault::Malformed { question_end }));
         for cut in HEADER_LENGTH..question_end {
             let message = &message([0, 1, 0, 0, 0, 0, 0, 0], b"")[..cut];
             assert_eq!(parse(message), Err(Fault::Malformed { question_end: 0 }), "{cut}");

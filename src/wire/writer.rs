@@ -22,11 +22,7 @@ impl<'b> Writer<'b> {
     #[inline]
     pub fn new(buffer: &'b mut [u8], length: usize, limit: usize) -> Self {
         let limit = limit.min(buffer.len());
-        Self {
-            buffer: buffer.split_at_mut_checked(limit).map_or(&mut [], |(head, _)| head),
-            length,
-            reserved: 0,
-        }
+        Self { buffer: buffer.split_at_mut_checked(limit).map_or(&mut [], |(head, _)| head), length, reserved: 0 }
     }
 
     /// Octets written so far, which is the offset of what comes next.
@@ -66,10 +62,7 @@ impl<'b> Writer<'b> {
         if end + self.reserved > self.buffer.len() {
             return Err(Full);
         }
-        self.buffer
-            .get_mut(self.length..end)
-            .ok_or(Full)?
-            .copy_from_slice(octets);
+        self.buffer.get_mut(self.length..end).ok_or(Full)?.copy_from_slice(octets);
         self.length = end;
         Ok(())
     }
@@ -78,10 +71,7 @@ impl<'b> Writer<'b> {
     #[inline]
     pub fn put_parts<const N: usize>(&mut self, parts: [&[u8]; N]) -> Result<(), Full> {
         let start = self.length;
-        parts
-            .into_iter()
-            .try_for_each(|part| self.put(part))
-            .inspect_err(|_| self.rewind(start))
+        parts.into_iter().try_for_each(|part| self.put(part)).inspect_err(|_| self.rewind(start))
     }
 
     /// Appends `octets`, whose number the compiler knows.
@@ -96,19 +86,13 @@ impl<'b> Writer<'b> {
         let start = self.length;
         let count = count.min(self.space() / N);
         self.length += count * N;
-        self.buffer
-            .get_mut(start..self.length)
-            .map_or(&mut [], |items| items.as_chunks_mut().0)
+        self.buffer.get_mut(start..self.length).map_or(&mut [], |items| items.as_chunks_mut().0)
     }
 
     /// Octets written earlier; zeros beyond the limit.
     #[inline]
     pub fn peek<const N: usize>(&self, offset: usize) -> [u8; N] {
-        self.buffer
-            .get(offset..)
-            .and_then(|rest| rest.first_chunk())
-            .copied()
-            .unwrap_or([0; N])
+        self.buffer.get(offset..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; N])
     }
 
     /// Overwrites octets written earlier.

@@ -1,0 +1,142 @@
+//! What a user may set, as one source says it.
+//!
+//! [`Options`] is the one list of options: clap reads flags and environment variables into it (a flag wins),
+//! the configuration file is read into it as well, and [`super::Config`] is made from the two. An option's
+//! three names follow one rule: flag `--udp-payload`, variable `FINGERPOST_UDP_PAYLOAD`, key `udp-payload`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::values::{Address, Bounded, EmptyAnswer, LogFilter, LogFormat, ServerName, Text};
+
+/// The options of `serve` that one source sets; `None` leaves the choice to the next source.
+//
+// Help texts carry the defaults as words, because a default that clap filled in would win over the file. A unit
+// test compares these words, and docs/configuration.md, with what `Config` resolves to.
+#[derive(Args, Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Options {
+    /// Read options from this TOML file; flags and environment variables win over it
+    #[arg(long, value_name = "FILE", env = "FINGERPOST_CONFIG", hide_env_values = true)]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+
+    /// Serve what this file, or every *.yaml, *.yml and *.json in this folder, declares; repeat it, or separate
+    /// paths by colons
+    #[arg(long, value_name = "PATH", env = "FINGERPOST_DECLARE", hide_env_values = true, value_delimiter = ':')]
+    pub declare: Option<Vec<PathBuf>>,
+
+    /// Keep durable state in this folder (reserved: nothing is stored in this version)
+    /// [default: ./fingerpost-data]
+    #[arg(long, value_name = "DIR", env = "FINGERPOST_DATA_DIR", hide_env_values = true)]
+    pub data_dir: Option<PathBuf>,
+
+    /// Answer DNS here, over UDP and TCP; repeat it, or separate addresses by commas [default: 127.0.0.1:5300]
+    #[arg(long, value_name = "ADDR:PORT", env = "FINGERPOST_DNS", hide_env_values = true, value_delimiter = ',')]
+    pub dns: Option<Vec<Address>>,
+
+    /// AWS Cloud Map API (reserved: not served in this version) [default: 127.0.0.1:8300]
+    #[arg(long, value_name = "ADDR:PORT", env = "FINGERPOST_API", hide_env_values = true)]
+    pub api: Option<Address>,
+
+    /// gRPC channel (reserved: not served in this version) [default: 127.0.0.1:8301]
+    #[arg(long, value_name = "ADDR:PORT", env = "FINGERPOST_GRPC", hide_env_values = true)]
+    pub grpc: Option<Address>,
+
+    /// Serve /metrics, /livez and /readyz here, over HTTP and to anyone who can connect [default: 127.0.0.1:9300]
+    #[arg(long, value_name = "ADDR:PORT", env = "FINGERPOST_ADMIN", hide_env_values = true)]
+    pub admin: Option<Address>,
+
+    /// Worker threads that answer UDP, each pinned to a core [default: one per core available]
+    #[arg(long, value_name = "N", env = "FINGERPOST_WORKERS", hide_env_values = true)]
+    pub workers: Option<Bounded<1, 1024>>,
+
+    /// Largest UDP response in octets, 512 to 4096; also advertised to clients [default: 1232]
+    #[arg(long, value_name = "OCTETS", env = "FINGERPOST_UDP_PAYLOAD", hide_env_values = true, help_heading = "DNS")]
+    pub udp_payload: Option<Bounded<512, 4096>>,
+
+    /// Name of this server for clients that ask for NSID (RFC 5001) [default: none, not given]
+    #[arg(long, value_name = "TEXT", env = "FINGERPOST_NSID", hide_env_values = true, help_heading = "DNS")]
+    pub nsid: Option<Text>,
+
+    /// Name in the NS records and the SOA of our zones; repeat it, or separate names by commas. Resolvers that forward
+    /// to an address do not look at it [default: ns.fingerpost.invalid]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "FINGERPOST_NAME_SERVER",
+        hide_env_values = true,
+        help_heading = "DNS",
+        value_delimiter = ','
+    )]
+    pub name_server: Option<Vec<ServerName>>,
+
+    /// Answer to CHAOS TXT version.bind and version.server [default: none, refused]
+    #[arg(long, value_name = "TEXT", env = "FINGERPOST_CHAOS_VERSION", hide_env_values = true, help_heading = "DNS")]
+    pub chaos_version: Option<Text>,
+
+    /// Answer to CHAOS TXT id.server and hostname.bind [default: none, refused]
+    #[arg(long, value_name = "TEXT", env = "FINGERPOST_CHAOS_ID", hide_env_values = true, help_heading = "DNS")]
+    pub chaos_id: Option<Text>,
+
+    /// What a registered service with nothing to give answers; nxdomain is what AWS does [default: nodata]
+    #[arg(
+        long,
+        value_name = "OUTCOME",
+        env = "FINGERPOST_EMPTY_SERVICE",
+        hide_env_values = true,
+        help_heading = "DNS"
+    )]
+    pub empty_service: Option<EmptyAnswer>,
+
+    /// Negative TTL of that NODATA, 0 to 86400 [default: 1]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "FINGERPOST_EMPTY_SERVICE_TTL",
+        hide_env_values = true,
+        help_heading = "DNS"
+    )]
+    pub empty_service_ttl: Option<Bounded<0, 86_400>>,
+
+    /// Close a DNS connection after this many silent seconds, 1 to 3600 [default: 10]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "FINGERPOST_TCP_IDLE_TIMEOUT",
+        hide_env_values = true,
+        help_heading = "DNS over TCP"
+    )]
+    pub tcp_idle_timeout: Option<Bounded<1, 3600>>,
+
+    /// Most DNS connections at once; beyond it the one idle for longest is closed [default: 1024]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "FINGERPOST_TCP_CONNECTIONS",
+        hide_env_values = true,
+        help_heading = "DNS over TCP"
+    )]
+    pub tcp_connections: Option<Bounded<1, 1_000_000>>,
+
+    /// Most DNS connections at once from one client, which is an IPv4 address or an IPv6 /64 [default: 64]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "FINGERPOST_TCP_CONNECTIONS_PER_CLIENT",
+        hide_env_values = true,
+        help_heading = "DNS over TCP"
+    )]
+    pub tcp_connections_per_client: Option<Bounded<1, 1_000_000>>,
+
+    /// How log lines on standard error look [default: human]
+    #[arg(long, value_name = "FORMAT", env = "FINGERPOST_LOG_FORMAT", hide_env_values = true, help_heading = "Logs")]
+    pub log_format: Option<LogFormat>,
+
+    /// Which events are logged: error, warn, info, debug, trace, or a list such as info,fingerpost::net=debug
+    /// [default: info]
+    #[arg(long, value_name = "FILTER", env = "FINGERPOST_LOG_LEVEL", hide_env_values = true, help_heading = "Logs")]
+    pub log_level: Option<LogFilter>,
+}

@@ -1,1 +1,0 @@
-//! The rules of Cloud Map for names, record combinations and attributes.

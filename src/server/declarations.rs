@@ -1,0 +1,71 @@
+//! Plugs the file channel into a server: its states go to the registry, its status to metrics and probes.
+
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+use tokio::sync::{Notify, watch};
+use tracing::error;
+
+use crate::admin::Readiness;
+use crate::channel::file::{FileStatus, Follower};
+use crate::config::{Config, Faults};
+use crate::metrics::Metrics;
+use crate::registry::{Change, Command, Refusal, Registry, Sender};
+
+/// The declared files after their first load.
+pub(super) struct Declarations(Option<Follower>);
+
+impl Declarations {
+    /// Loads what `config` declares into `registry`. A fault is a [`Faults`] error.
+    pub(super) fn load(config: &Config, registry: &mut Registry, metrics: &Metrics) -> anyhow::Result<Self> {
+        if config.declare.is_empty() {
+            return Ok(Self(None));
+        }
+        let (follower, state) = Follower::start(config.declare.clone()).map_err(Faults::of)?;
+        let change = registry.apply(Command::Declare(state)).map_err(|refusal| Faults::of([refusal]))?;
+        show(metrics, &change);
+        Ok(Self(Some(follower)))
+    }
+
+    /// Follows the files on `runtime` from now on. The result asks for a load, as SIGHUP does.
+    pub(super) fn follow(
+        self,
+        runtime: &Runtime,
+        sender: Sender,
+        metrics: &Arc<Metrics>,
+        readiness: &Arc<Readiness>,
+    ) -> Arc<Notify> {
+        let reload = Arc::new(Notify::new());
+        let Some(follower) = self.0 else { return reload };
+        runtime.spawn(tell(follower.status(), Arc::clone(metrics), Arc::clone(readiness)));
+        let metrics = Arc::clone(metrics);
+        let apply = move |state| match sender.send_blocking(Command::Declare(state)) {
+            Ok(change) => show(&metrics, &change),
+            // On the way down.
+            Err(Refusal::Stopped) => {}
+            Err(refusal) => error!("the declarations were refused, the last good state goes on answering: {refusal}"),
+        };
+        runtime.spawn(follower.run(Arc::clone(&reload), apply));
+        reload
+    }
+}
+
+/// Passes every status on.
+async fn tell(mut status: watch::Receiver<FileStatus>, metrics: Arc<Metrics>, readiness: Arc<Readiness>) {
+    loop {
+        {
+            let status = status.borrow_and_update();
+            metrics.set_declaration(status.loads, status.failed_loads, status.faults.len());
+            readiness.set_faults(status.faults.iter().map(ToString::to_string).collect());
+        }
+        if status.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Shows a change to whoever reads metrics.
+fn show(metrics: &Metrics, change: &Change) {
+    let (names, instances) = (change.names as u64, change.instances as u64);
+    metrics.published(change.revision, names, instances, change.elapsed);
+}
