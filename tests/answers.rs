@@ -22,6 +22,8 @@
 //!
 //! A section without a line is empty. Each step runs many times, so that every record of a choice is seen.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod support;
 
 use std::collections::HashSet;
@@ -310,7 +312,12 @@ impl Step {
             let taken: Vec<String> = records.extract_if(.., |record| expected.pool.contains(record)).collect();
             let different: HashSet<&String> = taken.iter().collect();
             assert_eq!(taken.len(), different.len(), "a record twice: {taken:?}");
-            assert!(expected.count.contains(&taken.len()), "{section:?}: {:?} expected of {:?}, left {records:?}", expected.count, expected.pool);
+            assert!(
+                expected.count.contains(&taken.len()),
+                "{section:?}: {:?} expected of {:?}, left {records:?}",
+                expected.count,
+                expected.pool
+            );
         }
         assert!(records.is_empty(), "{section:?} has more: {records:?}");
     }

@@ -91,9 +91,22 @@ const TABLE: &str = "
 /// Messages of every kind.
 fn messages() -> Vec<Vec<u8>> {
     let names = [
-        "z.test", "one.z.test", "few.z.test", "many.z.test", "half.z.test", "all.z.test", "i-1.few.z.test",
-        "none.z.test", "alias.z.test", "empty.alias.z.test", "nobody.z.test", "a.b.c.d.e.f.nobody.z.test",
-        "example.com", "version.bind", "id.server", ".",
+        "z.test",
+        "one.z.test",
+        "few.z.test",
+        "many.z.test",
+        "half.z.test",
+        "all.z.test",
+        "i-1.few.z.test",
+        "none.z.test",
+        "alias.z.test",
+        "empty.alias.z.test",
+        "nobody.z.test",
+        "a.b.c.d.e.f.nobody.z.test",
+        "example.com",
+        "version.bind",
+        "id.server",
+        ".",
     ];
     let mut queries = Vec::new();
     for name in names {

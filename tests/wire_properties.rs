@@ -1,5 +1,7 @@
 //! What holds for random queries over random tables, and that every instance is drawn equally often.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod support;
 
 use std::collections::HashMap;

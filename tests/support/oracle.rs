@@ -11,7 +11,13 @@ use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 /// Checks `response` to `query` and returns it parsed; `None` for silence.
 ///
 /// `payload` is our own limit of UDP responses.
-pub(crate) fn check(query: &[u8], transport: Transport, payload: u16, reply: &Reply, response: &[u8]) -> Option<Message> {
+pub(crate) fn check(
+    query: &[u8],
+    transport: Transport,
+    payload: u16,
+    reply: &Reply,
+    response: &[u8],
+) -> Option<Message> {
     assert_eq!(reply.length, response.len());
     // RFC 1035 §4.1.1; a response to a response could go on for ever.
     if query.len() < HEADER_LENGTH || query[2] & 0x80 != 0 {
