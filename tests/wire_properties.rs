@@ -4,10 +4,13 @@
 
 mod support;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 
 use fingerpost::dns::{EmptyService, Outcome, Settings, Transport};
+use fingerpost::model::validate;
+use fingerpost::registry::{Command, Registry};
+use fingerpost::table::{Node, Snapshot};
 use fingerpost::wire::{NameKey, Query};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query as Question};
 use hickory_proto::rr::rdata::opt::EdnsOption;
@@ -295,6 +298,48 @@ proptest! {
     }
 }
 
+//----------- Changing ---------------------------------------------------------------------------------------
+
+/// Every node with what it answers, each of its types drawn from the same seed. Serials of SOA records are left out:
+/// they tell revisions apart.
+fn contents(snapshot: &Snapshot) -> BTreeMap<Vec<u8>, String> {
+    let show = |node: Node<'_>| {
+        let mut text = format!("{:?} {} {}", node.flags(), node.children(), node.apex_offset());
+        let qtypes: BTreeSet<u16> = node.sets().map(|(rtype, _)| rtype).filter(|rtype| *rtype != 6).collect();
+        for qtype in qtypes {
+            let query = support::Query { name: node.name().to_vec(), ..support::Query::new("", qtype) }.encode();
+            let (reply, response) =
+                support::answer(snapshot, &mut support::ctx(Settings::default()), Transport::Tcp, &query);
+            if reply.outcome == Outcome::Answer {
+                text += &format!(" {qtype}: {response:?}");
+            }
+        }
+        (node.name().to_vec(), text)
+    };
+    snapshot.nodes().map(show).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// A table that came about by changes is the one made of the last state at once.
+    #[test]
+    fn a_changed_table_is_as_a_new_one(tables in vec(table(), 2..6)) {
+        let tables = tables.iter().map(|text| support::table(text));
+        let tables: Vec<_> = tables.filter(|table| validate::state(&table.state).is_empty()).collect();
+        let mut registry = Registry::new(Vec::new());
+        for table in tables {
+            registry.apply(Command::Declare(table.state.clone())).unwrap();
+            let mut anew = Registry::new(Vec::new());
+            anew.apply(Command::Declare(table.state)).unwrap();
+            let (changed, anew) = (registry.handle().load(), anew.handle().load());
+            prop_assert_eq!(contents(&changed), contents(&anew));
+            prop_assert_eq!((changed.names(), changed.instances()), (anew.names(), anew.instances()));
+            prop_assert_eq!(changed.names(), changed.nodes().count());
+        }
+    }
+}
+
 //----------- Statistics -------------------------------------------------------------------------------------
 
 /// Pearson's statistic of `observed` against equal chances is no larger than chance allows once in a million
@@ -437,4 +482,21 @@ fn five_thousand_instances_fill_a_message() {
             assert_eq!(records.len(), message.answers.len(), "an instance twice");
         }
     }
+}
+
+/// A pointer names the first 16,384 octets (RFC 1035 §4.1.4): targets behind them have no addresses beside them, and
+/// those before them do.
+#[test]
+fn addresses_of_far_targets_are_left_out() {
+    let snapshot = support::snapshot(
+        "namespace z.test 15
+         service s MULTIVALUE SRV=10 limit=all
+         instance {100..699} ipv4=10.0.{/} port={}",
+    );
+    let query = support::Query::new("s.z.test", 33).encode();
+    let (reply, response) = support::answer(&snapshot, &mut support::ctx(Settings::default()), Transport::Tcp, &query);
+    let message = oracle::check(&query, Transport::Tcp, 1232, &reply, &response).unwrap();
+    assert_eq!(message.answers.len(), 600);
+    // The question ends at 26; a record has 32 octets, of which 18 come before the target.
+    assert_eq!(message.additionals.len(), (16_383 - 26 - 18) / 32 + 1);
 }

@@ -27,8 +27,8 @@ use fingerpost::wire::Name;
 /// A state under construction.
 #[derive(Default)]
 pub(crate) struct Table {
-    state: State,
-    name_servers: Vec<Name>,
+    pub(crate) state: State,
+    pub(crate) name_servers: Vec<Name>,
     namespace: String,
     service: String,
 }
@@ -74,13 +74,18 @@ impl Table {
     }
 }
 
-/// The state that `text` describes, as published.
-pub(crate) fn snapshot(text: &str) -> Arc<Snapshot> {
+/// The table that `text` describes.
+pub(crate) fn table(text: &str) -> Table {
     let mut table = Table::default();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
         assert!(table.read(line), "no line of a table: {line}");
     }
-    table.publish()
+    table
+}
+
+/// The same, as published.
+pub(crate) fn snapshot(text: &str) -> Arc<Snapshot> {
+    table(text).publish()
 }
 
 /// A service of the records `A=10 …`, with `limit=` among them.
