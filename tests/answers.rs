@@ -386,8 +386,8 @@ fn option_names(message: &Message) -> Vec<String> {
 
 //----------- What a script cannot say -----------------------------------------------------------------------
 
-/// RFC 2308 §5: "the TTL of the negative answer is the minimum of the SOA's own TTL and its MINIMUM field". In a
-/// namespace both are the same; a zone made by hand tells them apart.
+/// RFC 2308 §3: "The TTL of this record is set from the minimum of the MINIMUM field of the SOA record and the TTL of the
+/// SOA itself". In a namespace both are the same; a zone made by hand tells them apart.
 #[test]
 fn the_negative_ttl_is_the_lesser_of_two() {
     for (ttl, minimum, negative) in [(900, 60, 60), (60, 900, 60), (0, 900, 0), (900, 0, 0)] {
