@@ -86,6 +86,16 @@ const TABLE: &str = "
     service alias WEIGHTED CNAME=10
     instance i-{1..3} cname=host-{}.example.com
     service empty.alias WEIGHTED CNAME=10
+    zone static.test
+    record static.test 60 SOA name:ns.static.test name:h.static.test 00000001 00001c20 00000384 00127500 0000000f
+    record *.wild.static.test 60 A 0a050001
+    record chain.static.test 60 CNAME name:link.static.test
+    record link.static.test 60 CNAME name:few.z.test
+    record moved.static.test 60 DNAME name:z.test
+    record far.static.test 60 DNAME repeat:100:0161 name:z.test
+    record cut.static.test 60 NS name:ns.cut.static.test
+    record ns.cut.static.test 60 A 0a050002
+    record mail.static.test 60 MX 000a name:chain.static.test
 ";
 
 /// Messages of every kind.
@@ -107,6 +117,12 @@ fn messages() -> Vec<Vec<u8>> {
         "version.bind",
         "id.server",
         ".",
+        "x.wild.static.test",
+        "chain.static.test",
+        "few.moved.static.test",
+        "x.cut.static.test",
+        "mail.static.test",
+        "too.long.too.long.too.long.too.long.too.long.too.long.too.long.too.long.too.long.too.long.far.static.test",
     ];
     let mut queries = Vec::new();
     for name in names {
@@ -167,8 +183,8 @@ fn answering_allocates_nothing() {
             }
         }
     }
-    use Outcome::{Answer, BadVers, FormErr, NoData, NotAQuery, NotImp, NxDomain, Refused, Runt};
-    let all = [Answer, NoData, NxDomain, Refused, FormErr, NotImp, BadVers, Runt, NotAQuery];
+    use Outcome::{Answer, BadVers, FormErr, NoData, NotAQuery, NotImp, NxDomain, Referral, Refused, Runt, YxDomain};
+    let all = [Answer, NoData, NxDomain, Referral, YxDomain, Refused, FormErr, NotImp, BadVers, Runt, NotAQuery];
     assert_eq!(outcomes, all.iter().map(discriminant).collect(), "every outcome is among them");
 }
 

@@ -326,12 +326,12 @@ proptest! {
     #[test]
     fn a_changed_table_is_as_a_new_one(tables in vec(table(), 2..6)) {
         let tables = tables.iter().map(|text| support::table(text));
-        let tables: Vec<_> = tables.filter(|table| validate::state(&table.state).is_empty()).collect();
+        let states: Vec<_> = tables.map(|table| table.state()).filter(|state| validate::state(state).is_empty()).collect();
         let mut registry = Registry::new(Vec::new());
-        for table in tables {
-            registry.apply(Command::Declare(table.state.clone())).unwrap();
+        for state in states {
+            registry.apply(Command::Declare(state.clone())).unwrap();
             let mut anew = Registry::new(Vec::new());
-            anew.apply(Command::Declare(table.state)).unwrap();
+            anew.apply(Command::Declare(state)).unwrap();
             let (changed, anew) = (registry.handle().load(), anew.handle().load());
             prop_assert_eq!(contents(&changed), contents(&anew));
             prop_assert_eq!((changed.names(), changed.instances()), (anew.names(), anew.instances()));

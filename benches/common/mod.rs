@@ -40,7 +40,7 @@ pub(crate) fn table(namespace: &Namespace) -> Snapshot {
     let base = Snapshot::new();
     let mut editor = Editor::new(&base);
     let zone = zone(namespace);
-    compile::put_apex(&mut editor, &zone, namespace, 1, &[]).expect("a name");
+    compile::put_apex(&mut editor, &zone, namespace, None, 1, &[]).expect("a name");
     for (name, service) in &namespace.services {
         compile::put_service(&mut editor, &zone, name, service, None).expect("a name");
     }

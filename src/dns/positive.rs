@@ -2,35 +2,60 @@
 
 use super::response::{Response, Section};
 use super::select::Sampler;
-use crate::table::{Addresses, Aliases, Node, Records, RrSet, Services};
+use crate::table::{Addresses, Aliases, Node, Records, RrSet, ServiceTarget, Services};
 use crate::wire::types::rtype;
 use crate::wire::{Full, HEADER_LENGTH};
 
-/// The owner of every answer: a compression pointer to the question's name (RFC 1035 §4.1.4).
-const QUESTION_POINTER: [u8; 2] = [0xc0, HEADER_LENGTH as u8];
 /// Largest offset a compression pointer can name.
-const POINTER_MOST: usize = 0x3fff;
+pub(super) const POINTER_MOST: usize = 0x3fff;
 /// TTL of the answer to ANY in seconds. It says nothing that could change.
 const ANY_TTL: u32 = 3600;
+/// Octets of a record before its RDATA, with a pointer for an owner.
+pub(super) const FIXED_LENGTH: usize = 12;
+
+/// Where records go, and whose they are.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) section: Section,
+    /// A compression pointer to the owner's name (RFC 1035 §4.1.4).
+    owner: [u8; 2],
+}
+
+impl Place {
+    /// The answer section, for the name in the question.
+    pub(super) const QUESTION: Self = Self { section: Section::Answer, owner: [0xc0, HEADER_LENGTH as u8] };
+
+    /// A section, for the name that lies at `offset` of the message. Offsets beyond [`POINTER_MOST`] cannot be named.
+    #[inline]
+    pub(super) fn new(section: Section, offset: usize) -> Self {
+        Self { section, owner: (offset as u16 | 0xc000).to_be_bytes() }
+    }
+}
 
 /// Writes `set`, which lies at `node`. Returns false, and writes nothing, where the set is empty.
 ///
 /// Of sets that are sampled as many items are drawn as fit the client; only where not one fits is TC set.
 #[inline]
-pub(super) fn write(node: Node<'_>, set: RrSet<'_>, sampler: &mut Sampler, response: &mut Response<'_>) -> bool {
+pub(super) fn write(
+    node: Node<'_>,
+    set: RrSet<'_>,
+    place: Place,
+    sampler: &mut Sampler,
+    response: &mut Response<'_>,
+) -> bool {
     match set {
-        RrSet::V4(set) => write_v4(set, sampler, response),
-        RrSet::V6(set) => write_v6(set, sampler, response),
-        RrSet::Services(set) => write_services(node, set, sampler, response),
-        RrSet::Aliases(set) => write_alias(set, sampler, response),
-        RrSet::Records(set) => write_records(set, response),
+        RrSet::V4(set) => write_v4(set, place, sampler, response),
+        RrSet::V6(set) => write_v6(set, place, sampler, response),
+        RrSet::Services(set) => write_services(node, set, place, sampler, response),
+        RrSet::Aliases(set) => write_alias(set, place, sampler, response),
+        RrSet::Records(set) => write_records(set, place, response),
     }
 }
 
-/// Type, class, TTL and RDATA length behind the owner.
+/// Owner, type, class, TTL and RDATA length.
 #[inline]
-fn fixed_fields(rtype: u16, ttl: u32, rdata_length: u16) -> [u8; 12] {
-    let [pointer_high, pointer_low] = QUESTION_POINTER;
+fn fixed_fields(owner: [u8; 2], rtype: u16, ttl: u32, rdata_length: u16) -> [u8; FIXED_LENGTH] {
+    let [pointer_high, pointer_low] = owner;
     let [type_high, type_low] = rtype.to_be_bytes();
     let [t0, t1, t2, t3] = ttl.to_be_bytes();
     let [length_high, length_low] = rdata_length.to_be_bytes();
@@ -39,10 +64,10 @@ fn fixed_fields(rtype: u16, ttl: u32, rdata_length: u16) -> [u8; 12] {
 
 /// Writes A records.
 #[inline]
-fn write_v4(set: Addresses<'_, 4>, sampler: &mut Sampler, response: &mut Response<'_>) -> bool {
+fn write_v4(set: Addresses<'_, 4>, place: Place, sampler: &mut Sampler, response: &mut Response<'_>) -> bool {
     let addresses = set.all();
     let drawn = sampler.draw(addresses.len(), set.shown().min(response.writer.space() / 16));
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = fixed_fields(rtype::A, set.ttl(), 4);
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = fixed_fields(place.owner, rtype::A, set.ttl(), 4);
     let template = u128::from_le_bytes([a, b, c, d, e, f, g, h, i, j, k, l, 0, 0, 0, 0]);
     let records = response.writer.put_items::<16>(drawn.len());
     for (record, index) in records.iter_mut().zip(drawn) {
@@ -50,16 +75,16 @@ fn write_v4(set: Addresses<'_, 4>, sampler: &mut Sampler, response: &mut Respons
         *record = (template | u128::from(u32::from_le_bytes(address)) << 96).to_le_bytes();
     }
     let written = records.len();
-    response.count(Section::Answer, written);
+    response.count(place.section, written);
     written > 0 || cut_off(addresses.len(), response)
 }
 
 /// Writes AAAA records.
 #[inline]
-fn write_v6(set: Addresses<'_, 16>, sampler: &mut Sampler, response: &mut Response<'_>) -> bool {
+fn write_v6(set: Addresses<'_, 16>, place: Place, sampler: &mut Sampler, response: &mut Response<'_>) -> bool {
     let addresses = set.all();
     let drawn = sampler.draw(addresses.len(), set.shown().min(response.writer.space() / 28));
-    let fixed = fixed_fields(rtype::AAAA, set.ttl(), 16);
+    let fixed = fixed_fields(place.owner, rtype::AAAA, set.ttl(), 16);
     let records = response.writer.put_items::<28>(drawn.len());
     for (record, index) in records.iter_mut().zip(drawn) {
         if let Some((head, tail)) = record.split_first_chunk_mut::<12>() {
@@ -68,7 +93,7 @@ fn write_v6(set: Addresses<'_, 16>, sampler: &mut Sampler, response: &mut Respon
         }
     }
     let written = records.len();
-    response.count(Section::Answer, written);
+    response.count(place.section, written);
     written > 0 || cut_off(addresses.len(), response)
 }
 
@@ -80,25 +105,31 @@ fn cut_off(items: usize, response: &mut Response<'_>) -> bool {
 }
 
 /// Writes SRV records, and the addresses of their targets as far as there is room.
-fn write_services(node: Node<'_>, set: Services<'_>, sampler: &mut Sampler, response: &mut Response<'_>) -> bool {
+fn write_services(
+    node: Node<'_>,
+    set: Services<'_>,
+    place: Place,
+    sampler: &mut Sampler,
+    response: &mut Response<'_>,
+) -> bool {
     let service = node.name();
     let drawn = sampler.draw(set.count(), set.shown());
     let first = response.writer.length();
     let mut written = 0;
     for index in drawn {
-        if write_service(service, set, *index as usize, response).is_err() {
+        if write_service(service, set, *index as usize, place, response).is_err() {
             break;
         }
         written += 1;
     }
-    response.count(Section::Answer, written);
+    response.count(place.section, written);
     let mut record = first;
     for index in drawn.iter().take(written) {
         let target = set.target(*index as usize);
         // Behind owner, fixed fields, priority, weight and port.
-        let name = record + 18;
+        let name = record + FIXED_LENGTH + 6;
         record = name + target.labels.len() + service.len();
-        if write_target_addresses(set, *index as usize, name, response).is_err() {
+        if write_target_addresses(target, set.ttl(), name, response).is_err() {
             break;
         }
     }
@@ -107,43 +138,42 @@ fn write_services(node: Node<'_>, set: Services<'_>, sampler: &mut Sampler, resp
 
 /// Writes one SRV record. Its target is not compressed (RFC 2782).
 #[inline]
-fn write_service(service: &[u8], set: Services<'_>, index: usize, response: &mut Response<'_>) -> Result<(), Full> {
+fn write_service(
+    service: &[u8],
+    set: Services<'_>,
+    index: usize,
+    place: Place,
+    response: &mut Response<'_>,
+) -> Result<(), Full> {
     let target = set.target(index);
-    let length = response.writer.length();
     let rdata_length = 6 + target.labels.len() + service.len();
-    if 12 + rdata_length > response.writer.space() {
+    if FIXED_LENGTH + rdata_length > response.writer.space() {
         return Err(Full);
     }
     let [port_high, port_low] = target.port;
-    let parts = [&fixed_fields(rtype::SRV, set.ttl(), rdata_length as u16)[..], &[0, 1, 0, 1, port_high, port_low]];
-    for part in parts.into_iter().chain([target.labels, service]) {
-        response.writer.put(part).inspect_err(|_| response.writer.rewind(length))?;
-    }
-    Ok(())
+    response.writer.put_array(fixed_fields(place.owner, rtype::SRV, set.ttl(), rdata_length as u16))?;
+    response.writer.put_array([0, 1, 0, 1, port_high, port_low])?;
+    response.writer.put(target.labels)?;
+    response.writer.put(service)
 }
 
 /// Writes the addresses of one target, whose name lies at offset `name`, into the additional section: all or none.
 #[inline]
 fn write_target_addresses(
-    set: Services<'_>,
-    index: usize,
+    target: ServiceTarget<'_>,
+    ttl: u32,
     name: usize,
     response: &mut Response<'_>,
 ) -> Result<(), Full> {
-    let target = set.target(index);
-    let needed = target.v4.map_or(0, |_| 16) + target.v6.map_or(0, |_| 28);
+    let needed = target.v4.map_or(0, |_| FIXED_LENGTH + 4) + target.v6.map_or(0, |_| FIXED_LENGTH + 16);
     if name > POINTER_MOST || needed > response.writer.space() {
         return Err(Full);
     }
-    let pointer = (name as u16 | 0xc000).to_be_bytes();
+    let place = Place::new(Section::Additional, name);
     let mut put = |rtype: u16, address: &[u8]| {
-        let mut fixed = fixed_fields(rtype, set.ttl(), address.len() as u16);
-        if let Some(owner) = fixed.first_chunk_mut() {
-            *owner = pointer;
-        }
-        response.writer.put_array(fixed)?;
+        response.writer.put_array(fixed_fields(place.owner, rtype, ttl, address.len() as u16))?;
         response.writer.put(address)?;
-        response.count(Section::Additional, 1);
+        response.count(place.section, 1);
         Ok(())
     };
     target.v4.map_or(Ok(()), |address| put(rtype::A, address))?;
@@ -151,37 +181,60 @@ fn write_target_addresses(
 }
 
 /// Writes one CNAME record.
-fn write_alias(set: Aliases<'_>, sampler: &mut Sampler, response: &mut Response<'_>) -> bool {
+fn write_alias(set: Aliases<'_>, place: Place, sampler: &mut Sampler, response: &mut Response<'_>) -> bool {
     if set.count() == 0 {
         return false;
     }
     let target = set.target(sampler.draw_one(set.count()));
-    let fixed = fixed_fields(rtype::CNAME, set.ttl(), target.len() as u16);
-    let written = response.writer.put_parts([&fixed, target]);
-    response.count_or_truncate(written);
+    if write_cname(place, set.ttl(), &[target], response).is_err() {
+        response.truncated = true;
+    }
     true
 }
 
-/// Writes a whole set, or as many whole records of it as fit, and TC.
-fn write_records(set: Records<'_>, response: &mut Response<'_>) -> bool {
-    if response.writer.put(set.octets()).is_ok() {
-        response.count(Section::Answer, set.count());
+/// Writes a CNAME record, its target given in pieces.
+pub(super) fn write_cname(place: Place, ttl: u32, target: &[&[u8]], response: &mut Response<'_>) -> Result<(), Full> {
+    let length = target.iter().map(|piece| piece.len()).sum::<usize>();
+    if FIXED_LENGTH + length > response.writer.space() {
+        return Err(Full);
+    }
+    response.writer.put_array(fixed_fields(place.owner, rtype::CNAME, ttl, length as u16))?;
+    target.iter().try_for_each(|piece| response.writer.put(piece))?;
+    response.count(place.section, 1);
+    Ok(())
+}
+
+/// Writes a whole set, or as many whole records of it as fit, and TC: a client without TCP lives on those (RFC 2181
+/// §9 lets it).
+#[inline]
+fn write_records(set: Records<'_>, place: Place, response: &mut Response<'_>) -> bool {
+    if place.owner == Place::QUESTION.owner && response.writer.put(set.octets()).is_ok() {
+        response.count(place.section, set.count());
         return set.count() > 0;
     }
-    response.truncated = true;
+    write_each_record(set, place, response)
+}
+
+/// Writes the records of a set one by one: they have another owner, or do not all fit.
+#[cold]
+#[inline(never)]
+fn write_each_record(set: Records<'_>, place: Place, response: &mut Response<'_>) -> bool {
     for record in set.iter() {
+        let at = response.writer.length();
         if response.writer.put(record).is_err() {
+            response.truncated = true;
             break;
         }
-        response.count(Section::Answer, 1);
+        response.writer.patch(at, place.owner);
+        response.count(place.section, 1);
     }
     true
 }
 
 /// The answer to ANY: a HINFO record that says why there is no more (RFC 8482 §4.2).
-pub(super) fn write_minimal_any(response: &mut Response<'_>) {
+pub(super) fn write_minimal_any(place: Place, response: &mut Response<'_>) {
     const RDATA: &[u8] = b"\x07RFC8482\x00";
-    let fixed = fixed_fields(rtype::HINFO, ANY_TTL, RDATA.len() as u16);
+    let fixed = fixed_fields(place.owner, rtype::HINFO, ANY_TTL, RDATA.len() as u16);
     let written = response.writer.put_parts([&fixed, RDATA]);
     response.count_or_truncate(written);
 }

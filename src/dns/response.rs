@@ -20,6 +20,10 @@ pub enum Outcome {
     NoData,
     /// The name does not exist.
     NxDomain,
+    /// The name lies in a zone delegated to others: their name servers.
+    Referral,
+    /// A DNAME leads to too long a name.
+    YxDomain,
     /// Outside our zones, or not allowed.
     Refused,
     /// Malformed.
@@ -39,7 +43,10 @@ impl Outcome {
     #[inline]
     pub fn rcode(self) -> u8 {
         match self {
-            Self::Answer | Self::NoData | Self::BadVers | Self::Runt | Self::NotAQuery => rcode::NOERROR,
+            Self::Answer | Self::NoData | Self::Referral | Self::BadVers | Self::Runt | Self::NotAQuery => {
+                rcode::NOERROR
+            }
+            Self::YxDomain => rcode::YXDOMAIN,
             Self::NxDomain => rcode::NXDOMAIN,
             Self::Refused => rcode::REFUSED,
             Self::FormErr => rcode::FORMERR,
@@ -50,7 +57,7 @@ impl Outcome {
     /// Whether the answer speaks for a zone of ours.
     #[inline]
     fn is_authoritative(self) -> bool {
-        matches!(self, Self::Answer | Self::NoData | Self::NxDomain)
+        matches!(self, Self::Answer | Self::NoData | Self::NxDomain | Self::YxDomain)
     }
 }
 

@@ -47,10 +47,12 @@ pub(super) const QUERY_TYPES: [(QueryType, &str); 8] = [
 ];
 
 /// Every outcome at its index, with its label.
-pub(super) const OUTCOMES: [(Outcome, &str); 9] = [
+pub(super) const OUTCOMES: [(Outcome, &str); 11] = [
     (Outcome::Answer, "answer"),
     (Outcome::NoData, "nodata"),
     (Outcome::NxDomain, "nxdomain"),
+    (Outcome::Referral, "referral"),
+    (Outcome::YxDomain, "yxdomain"),
     (Outcome::Refused, "refused"),
     (Outcome::FormErr, "formerr"),
     (Outcome::NotImp, "notimp"),
@@ -90,12 +92,14 @@ fn outcome_index(outcome: Outcome) -> usize {
         Outcome::Answer => 0,
         Outcome::NoData => 1,
         Outcome::NxDomain => 2,
-        Outcome::Refused => 3,
-        Outcome::FormErr => 4,
-        Outcome::NotImp => 5,
-        Outcome::BadVers => 6,
-        Outcome::Runt => 7,
-        Outcome::NotAQuery => 8,
+        Outcome::Referral => 3,
+        Outcome::YxDomain => 4,
+        Outcome::Refused => 5,
+        Outcome::FormErr => 6,
+        Outcome::NotImp => 7,
+        Outcome::BadVers => 8,
+        Outcome::Runt => 9,
+        Outcome::NotAQuery => 10,
     }
 }
 

@@ -249,7 +249,8 @@ fn batches(workers: &[Arc<WorkerCounters>]) -> [MetricFamily; 3] {
 /// The rcode that an outcome has on the wire (RFC 1035, section 4.1.1; RFC 6891, section 9); none for silence.
 fn rcode(outcome: Outcome) -> Option<&'static str> {
     match outcome {
-        Outcome::Answer | Outcome::NoData => Some("NOERROR"),
+        Outcome::Answer | Outcome::NoData | Outcome::Referral => Some("NOERROR"),
+        Outcome::YxDomain => Some("YXDOMAIN"),
         Outcome::NxDomain => Some("NXDOMAIN"),
         Outcome::Refused => Some("REFUSED"),
         Outcome::FormErr => Some("FORMERR"),

@@ -14,7 +14,7 @@ pub mod validate;
 
 pub use attributes::Attributes;
 pub use instance::{HealthStatus, Instance};
-pub use namespace::{Namespace, NamespaceType, State};
+pub use namespace::{Namespace, NamespaceType, State, ZoneSource};
 pub use service::{DnsRecord, HealthCheck, RecordType, RoutingPolicy, Service};
 
 /// Monotonic number of a registry state; the first published state has revision 1.

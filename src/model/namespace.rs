@@ -1,8 +1,12 @@
 //! The container of services, and the whole of what a registry knows.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::Service;
+use crate::wire::Name;
+use crate::wire::types::rtype;
+use crate::zone::Zone;
 
 /// Kind of a namespace (API model `NamespaceType`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,7 +54,41 @@ impl Default for Namespace {
 pub struct State {
     /// Namespaces by name without a final dot; in lower case where the namespace owns a zone.
     pub namespaces: BTreeMap<Box<str>, Namespace>,
+    /// Zones of static records by apex. One of them may have the name of a namespace: then the two are one zone.
+    pub zones: BTreeMap<Name, ZoneSource>,
 }
+
+/// A zone of static records, as a state holds it: which records they are, not the records themselves, unless they
+/// are new.
+#[derive(Clone, Debug)]
+pub struct ZoneSource {
+    /// Tells contents apart: of the records, and of whether the zone is also a namespace's.
+    pub digest: u64,
+    /// RDATA and TTL of the SOA record.
+    pub soa: (Box<[u8]>, u32),
+    /// Whether there are NS records at the apex.
+    pub has_name_servers: bool,
+    /// The records, until the registry has them.
+    pub zone: Option<Arc<Zone>>,
+}
+
+impl ZoneSource {
+    /// The source of `zone`, whose contents `digest` tells apart from others.
+    pub fn new(digest: u64, zone: Arc<Zone>) -> Self {
+        let (soa, ttl) = zone.soa();
+        let soa = (soa.into(), ttl);
+        let has_name_servers = zone.owner(0).records().any(|record| record.rtype == rtype::NS);
+        Self { digest, soa, has_name_servers, zone: Some(zone) }
+    }
+}
+
+impl PartialEq for ZoneSource {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl Eq for ZoneSource {}
 
 impl State {
     /// Number of instances in all services.

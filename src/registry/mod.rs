@@ -54,6 +54,12 @@ pub enum Refusal {
         /// What is wrong.
         fault: NameError,
     },
+    /// A zone is said to have changed, and its records are not at hand.
+    #[error("zone {apex} comes without its records")]
+    NoRecords {
+        /// The zone.
+        apex: Name,
+    },
     /// The registry has ended.
     #[error("the registry has stopped")]
     Stopped,
@@ -95,6 +101,8 @@ impl Registry {
             let revision = self.revision + 1;
             snapshot = Some(diff::compile(&current, &self.state, &next, revision, &self.name_servers)?);
             (self.state, self.revision) = (next, revision);
+            // The table has them now.
+            self.state.zones.values_mut().for_each(|source| source.zone = None);
         }
         // Our own hold on the current snapshot must not keep it in the list of retired ones.
         drop(current);
@@ -176,7 +184,7 @@ mod tests {
             }
             namespace.services.insert((*name).into(), service);
         }
-        State { namespaces: [("z.test".into(), namespace)].into() }
+        State { namespaces: [("z.test".into(), namespace)].into(), ..State::default() }
     }
 
     fn addresses(registry: &Registry, name: &str) -> Option<usize> {

@@ -5,10 +5,12 @@
 
 use super::draft::{NodeDraft, RrSetDraft, ServiceEntry};
 use super::edit::Editor;
-use super::node::Flags;
-use crate::model::{HealthStatus, Instance, Namespace, NamespaceType, RecordType, RoutingPolicy, Service};
+use super::encode::static_flags;
+use super::node::{Flags, Layer};
+use crate::model::{HealthStatus, Instance, Namespace, NamespaceType, RecordType, RoutingPolicy, Service, ZoneSource};
 use crate::wire::types::rtype;
 use crate::wire::{Name, NameError, wire_labels};
+use crate::zone;
 
 /// TTL of NS records in seconds, as in Route 53's zones.
 const NS_TTL: u32 = 172_800;
@@ -42,36 +44,79 @@ impl Zone {
     }
 }
 
-/// Puts or renews the apex with its SOA and NS records. `serial` is the SOA's, `name_servers` its NS records.
+/// Puts or renews the apex of a namespace's zone with its SOA and NS records. `serial` is the SOA's, `name_servers` its
+/// NS records, except where `source`, the static records of the same zone, has its own: then the serial counts from
+/// the one declared.
 pub fn put_apex(
     editor: &mut Editor<'_>,
     zone: &Zone,
     namespace: &Namespace,
+    source: Option<&ZoneSource>,
     serial: u32,
     name_servers: &[Name],
 ) -> Result<(), NameError> {
-    let primary = name_servers.first().unwrap_or(&zone.apex);
-    let mut soa = primary.as_wire().to_vec();
-    soa.extend_from_slice(zone.apex.child("hostmaster").as_ref().unwrap_or(&zone.apex).as_wire());
-    let timers = [serial].into_iter().chain(SOA_TIMERS).chain([namespace.soa_ttl]);
-    soa.extend(timers.flat_map(u32::to_be_bytes));
-    let name_servers = name_servers.iter().map(|name| name.as_wire().to_vec()).collect();
     let mut draft = match namespace.services.get(".") {
         Some(service) => service_draft(service)?,
         None => NodeDraft::default(),
     };
-    draft.flags = draft.flags.with(Flags::APEX);
-    draft.sets.extend([
-        RrSetDraft::Records { rtype: rtype::SOA, ttl: namespace.soa_ttl, rdata: vec![soa] },
-        RrSetDraft::Records { rtype: rtype::NS, ttl: NS_TTL, rdata: name_servers },
-    ]);
-    editor.put(&zone.apex, 0, &draft);
+    let (soa, ttl) = match source {
+        Some(ZoneSource { soa: (soa, ttl), .. }) => (with_serial(soa, serial), *ttl),
+        None => (soa(zone, namespace, serial, name_servers), namespace.soa_ttl),
+    };
+    draft.sets.push(RrSetDraft::Records { rtype: rtype::SOA, ttl, rdata: vec![soa] });
+    if source.is_none_or(|source| !source.has_name_servers) {
+        let rdata = name_servers.iter().map(|name| name.as_wire().to_vec()).collect();
+        draft.sets.push(RrSetDraft::Records { rtype: rtype::NS, ttl: NS_TTL, rdata });
+    }
+    editor.put(&zone.apex, 0, Layer::Services, &draft);
     Ok(())
+}
+
+/// RDATA of the SOA record of a namespace (RFC 1035 §3.3.13).
+fn soa(zone: &Zone, namespace: &Namespace, serial: u32, name_servers: &[Name]) -> Vec<u8> {
+    let mut soa = name_servers.first().unwrap_or(&zone.apex).as_wire().to_vec();
+    soa.extend_from_slice(zone.apex.child("hostmaster").as_ref().unwrap_or(&zone.apex).as_wire());
+    let numbers = [serial].into_iter().chain(SOA_TIMERS).chain([namespace.soa_ttl]);
+    soa.extend(numbers.flat_map(u32::to_be_bytes));
+    soa
+}
+
+/// A declared SOA whose serial has moved on by `changes` (RFC 1982 arithmetic wraps).
+fn with_serial(soa: &[u8], changes: u32) -> Vec<u8> {
+    let mut soa = soa.to_vec();
+    // Five numbers end the RDATA, the serial first.
+    if let Some(serial) = soa.len().checked_sub(20).and_then(|at| soa[at..].first_chunk_mut()) {
+        *serial = u32::from_be_bytes(*serial).wrapping_add(changes).to_be_bytes();
+    }
+    soa
+}
+
+/// Puts the records of a zone that is also a namespace's, name by name, beside the services. Its SOA is left to
+/// [`put_apex`].
+pub fn put_static(editor: &mut Editor<'_>, zone: &zone::Zone) {
+    let apex_length = zone.apex().as_wire().len();
+    for owner in zone.owners().filter(|owner| owner.records().next().is_some()) {
+        let mut sets: Vec<RrSetDraft> = Vec::new();
+        for record in owner.records().filter(|record| record.rtype != rtype::SOA) {
+            match sets.last_mut() {
+                Some(RrSetDraft::Records { rtype, rdata, .. }) if *rtype == record.rtype => {
+                    rdata.push(record.rdata.to_vec());
+                }
+                _ => {
+                    let (rtype, ttl) = (record.rtype, record.ttl);
+                    sets.push(RrSetDraft::Records { rtype, ttl, rdata: vec![record.rdata.to_vec()] });
+                }
+            }
+        }
+        let draft = NodeDraft { flags: static_flags(owner), sets };
+        let offset = (owner.name().len() - apex_length) as u8;
+        editor.put(&Name::from_lower(owner.name()), offset, Layer::Static, &draft);
+    }
 }
 
 /// Takes the apex away, after everything below it.
 pub fn remove_apex(editor: &mut Editor<'_>, zone: &Zone) {
-    editor.remove(&zone.apex);
+    editor.remove(&zone.apex, Layer::Services);
 }
 
 /// Takes away the names that the service called `name` had as `before` and no longer has as `after` (`None`: gone).
@@ -88,12 +133,12 @@ pub fn retire_service(
     let has_names = after.filter(|after| after.ttl(RecordType::Srv).is_some());
     for id in instance_names(before) {
         if has_names.is_none_or(|after| !after.instances.contains_key(id)) {
-            editor.remove(&owner.child(id)?);
+            editor.remove(&owner.child(id)?, Layer::Services);
         }
     }
     // The apex, home of the service called `.`, is renewed or removed with its namespace.
     if !before.dns_records.is_empty() && after.is_none_or(|after| after.dns_records.is_empty()) && name != "." {
-        editor.remove(&owner);
+        editor.remove(&owner, Layer::Services);
     }
     Ok(())
 }
@@ -112,7 +157,7 @@ pub fn put_service(
     }
     // A service that only the API discovers has no name in DNS.
     if !service.dns_records.is_empty() && name != "." {
-        editor.put(&owner, zone.offset(&owner), &service_draft(service)?);
+        editor.put(&owner, zone.offset(&owner), Layer::Services, &service_draft(service)?);
     }
     Ok(())
 }
@@ -148,6 +193,7 @@ fn put_instance(
     editor.put(
         &name,
         zone.offset(&name),
+        Layer::Services,
         &NodeDraft { flags: Flags::default(), sets: v4.into_iter().chain(v6).collect() },
     );
     Ok(())
@@ -156,7 +202,7 @@ fn put_instance(
 /// The node of a service.
 fn service_draft(service: &Service) -> Result<NodeDraft, NameError> {
     let sets = service.dns_records.iter().map(|record| record_set(service, record.record_type, record.ttl));
-    let flags = if service.instances.is_empty() { Flags::SERVICE.with(Flags::NO_INSTANCES) } else { Flags::SERVICE };
+    let flags = if service.instances.is_empty() { Flags::NO_INSTANCES } else { Flags::default() };
     Ok(NodeDraft { flags, sets: sets.collect::<Result<_, _>>()? })
 }
 

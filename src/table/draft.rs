@@ -1,15 +1,12 @@
-//! Nodes under construction, and their encoding into words. The layout is drawn in `node.rs`.
+//! Nodes as compiled from the model, before they are encoded.
 
-use bytemuck::cast_slice;
+use super::node::Flags;
+use crate::wire::types::rtype;
 
-use super::node::{Flags, HAS_V4, HAS_V6, NODE_HEADER, SET_HEADER, kind};
-use crate::wire::types::{class, rtype};
-use crate::wire::{Name, NameKey};
-
-/// What a node will hold, as compiled from the model.
+/// What one layer of a node will hold.
 #[derive(Clone, Debug, Default)]
 pub struct NodeDraft {
-    /// What the node is; the flags the editor keeps are not set here.
+    /// What the node is; the flags that say whose data lie there are set by the editor.
     pub flags: Flags,
     /// RRsets, one per type.
     pub sets: Vec<RrSetDraft>,
@@ -86,104 +83,5 @@ impl RrSetDraft {
             Self::Aliases { .. } => rtype::CNAME,
             Self::Records { rtype, .. } => *rtype,
         }
-    }
-
-    /// Appends the set to `words` and returns its kind.
-    fn encode(&self, words: &mut Vec<u64>) -> u8 {
-        let (kind, ttl, count, shown, octets) = match self {
-            Self::V4 { ttl, shown, addresses } => {
-                (kind::ADDRESSES_V4, ttl, addresses.len(), *shown as usize, cast_slice(addresses).to_vec())
-            }
-            Self::V6 { ttl, shown, addresses } => {
-                (kind::ADDRESSES_V6, ttl, addresses.len(), *shown as usize, cast_slice(addresses).to_vec())
-            }
-            Self::Services { ttl, shown, entries } => {
-                let items = entries.iter().map(ServiceEntry::encode);
-                (kind::SERVICES, ttl, entries.len(), *shown as usize, with_offsets(items))
-            }
-            Self::Aliases { ttl, targets } => {
-                let items = targets.iter().map(|name| [&[name.len() as u8], &name[..]].concat());
-                (kind::ALIASES, ttl, targets.len(), 1, with_offsets(items))
-            }
-            Self::Records { rtype, ttl, rdata } => {
-                (kind::RECORDS, ttl, rdata.len(), usize::MAX, whole_records(*rtype, *ttl, rdata))
-            }
-        };
-        words.push(u64::from(*ttl) | (count as u64) << 32);
-        words.push(shown.min(count) as u64 | (octets.len() as u64) << 32);
-        push_octets(words, &octets);
-        kind
-    }
-}
-
-impl ServiceEntry {
-    /// The item as it lies in the set.
-    fn encode(&self) -> Vec<u8> {
-        let flags = self.v4.map_or(0, |_| HAS_V4) | self.v6.map_or(0, |_| HAS_V6);
-        let mut item = vec![flags, self.labels.len() as u8];
-        item.extend_from_slice(&self.port.to_be_bytes());
-        item.extend(self.v4.iter().flatten());
-        item.extend(self.v6.iter().flatten());
-        item.extend_from_slice(&self.labels);
-        item
-    }
-}
-
-impl NodeDraft {
-    /// The words of the node of `name`, which lies `apex_offset` octets into its zone, with `children` nodes below.
-    pub(super) fn encode(&self, name: &Name, apex_offset: u8, kept: Flags, children: u32) -> Box<[u64]> {
-        let key = NameKey::of(name);
-        let mut words = vec![0; NODE_HEADER];
-        words.extend_from_slice(key.words());
-        let entries = words.len();
-        words.resize(entries + self.sets.len(), 0);
-        for (index, set) in self.sets.iter().enumerate() {
-            let offset = words.len() as u64;
-            let kind = set.encode(&mut words);
-            words[entries + index] = u64::from(set.rtype()) | u64::from(kind) << 16 | offset << 32;
-        }
-        words[0] = key.length() as u64
-            | u64::from(apex_offset) << 8
-            | u64::from(self.flags.with(kept).0) << 16
-            | u64::from(children) << 32;
-        words[1] = words.len() as u64 | (self.sets.len() as u64) << 32;
-        words.into()
-    }
-}
-
-/// Items behind the list of their offsets, which count from the set's start.
-fn with_offsets(items: impl ExactSizeIterator<Item = Vec<u8>>) -> Vec<u8> {
-    let list = (items.len() * 4).next_multiple_of(8);
-    let mut octets = vec![0; list];
-    for (index, item) in items.enumerate() {
-        let offset = (SET_HEADER * 8 + octets.len()) as u32;
-        octets[index * 4..][..4].copy_from_slice(&offset.to_ne_bytes());
-        octets.extend_from_slice(&item);
-    }
-    octets
-}
-
-/// The records of a set, owners pointing to the question (RFC 1035 §4.1.4).
-fn whole_records(rtype: u16, ttl: u32, rdata: &[Vec<u8>]) -> Vec<u8> {
-    let mut octets = Vec::new();
-    for rdata in rdata {
-        octets.extend_from_slice(&[0xc0, 0x0c]);
-        octets.extend_from_slice(&rtype.to_be_bytes());
-        octets.extend_from_slice(&class::IN.to_be_bytes());
-        octets.extend_from_slice(&ttl.to_be_bytes());
-        octets.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
-        octets.extend_from_slice(rdata);
-    }
-    octets
-}
-
-/// Appends octets in memory order, padded with zeros to a whole word.
-fn push_octets(words: &mut Vec<u64>, octets: &[u8]) {
-    let (whole, rest) = octets.as_chunks();
-    words.extend(whole.iter().map(|chunk| u64::from_ne_bytes(*chunk)));
-    if !rest.is_empty() {
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        words.push(u64::from_ne_bytes(last));
     }
 }

@@ -26,9 +26,11 @@
 
 #![forbid(unsafe_code)]
 
+mod build;
 pub mod compile;
 mod draft;
 mod edit;
+mod encode;
 mod node;
 mod publish;
 mod shard;
@@ -36,6 +38,6 @@ mod snapshot;
 
 pub use draft::{NodeDraft, RrSetDraft, ServiceEntry};
 pub use edit::Editor;
-pub use node::{Addresses, Aliases, Flags, Node, Records, RrSet, ServiceTarget, Services};
+pub use node::{Addresses, Aliases, Flags, Layer, Node, Records, RrSet, ServiceTarget, Services};
 pub use publish::{Handle, Publisher, View};
 pub use snapshot::Snapshot;

@@ -4,7 +4,7 @@
 //! word 0   name length 8 | apex offset 8 | flags 16 | children 32        low bits first
 //! word 1   words of the node 32 | entries 16 | 0
 //! name     wire form in lower case, padded with zeros to a whole word
-//! entries  type 16 | kind 8 | 0 | offset of the set in words 32          one word each
+//! entries  type 16 | kind 8 | layer 8 | offset of the set in words 32    one word each
 //! sets     word 0: TTL 32 | items 32
 //!          word 1: items shown at most 32 | extra 32
 //!          then, by kind:
@@ -25,16 +25,25 @@ use crate::wire::NameKey;
 pub struct Flags(pub u16);
 
 impl Flags {
-    /// The apex of a zone.
-    pub const APEX: Self = Self(1);
-    /// The name of a registered service.
-    pub const SERVICE: Self = Self(2);
     /// The name of a registered service that has no instance.
-    pub const NO_INSTANCES: Self = Self(4);
+    pub const NO_INSTANCES: Self = Self(1);
+    /// A zone cut: NS records below the apex (RFC 1034 §4.2.1).
+    pub const CUT: Self = Self(2);
+    /// A DNAME redirects what lies below (RFC 6672).
+    pub const REDIRECTED: Self = Self(4);
+    /// Below a cut or a DNAME: not part of the zone, at best glue.
+    pub const OCCLUDED: Self = Self(8);
     /// There is a wildcard one label below (RFC 4592). Kept by the editor.
-    pub const WILDCARD_BELOW: Self = Self(8);
-    /// Nobody's data: the node stands for the names below it. Kept by the editor.
-    pub const EMPTY_NON_TERMINAL: Self = Self(16);
+    pub const WILDCARD_BELOW: Self = Self(16);
+    /// A service or an instance lies here, with or without records.
+    pub const SERVICE_DATA: Self = Self(32);
+    /// Static records lie here. A node with neither kind of data is an empty non-terminal.
+    pub const STATIC_DATA: Self = Self(64);
+
+    /// The flags that come and go with the data of services.
+    pub(super) const OF_SERVICES: Self = Self(Self::NO_INSTANCES.0 | Self::SERVICE_DATA.0);
+    /// The flags that come and go with static data.
+    pub(super) const OF_STATIC: Self = Self(Self::CUT.0 | Self::REDIRECTED.0 | Self::OCCLUDED.0 | Self::STATIC_DATA.0);
 
     /// Whether any flag of `other` is set.
     #[inline]
@@ -47,9 +56,9 @@ impl Flags {
         Self(self.0 | other.0)
     }
 
-    /// The flags that are not in `other`.
-    pub fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
+    /// The flags in both.
+    pub fn within(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 }
 
@@ -60,6 +69,15 @@ pub(super) mod kind {
     pub(crate) const SERVICES: u8 = 3;
     pub(crate) const ALIASES: u8 = 4;
     pub(crate) const RECORDS: u8 = 5;
+}
+
+/// Whose data a set is. One name can have both, at different types; each is put and removed without the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// Made from services and instances.
+    Services = 0,
+    /// Declared record by record.
+    Static = 1,
 }
 
 /// In an item of services: an IPv4 address follows.
@@ -122,6 +140,12 @@ impl<'t> Node<'t> {
         usize::from((self.words[0] >> 8) as u8)
     }
 
+    /// Whether a zone begins here.
+    #[inline]
+    pub fn is_apex(self) -> bool {
+        self.apex_offset() == 0
+    }
+
     /// What the node is.
     #[inline]
     pub fn flags(self) -> Flags {
@@ -150,6 +174,13 @@ impl<'t> Node<'t> {
     /// All RRsets with their types.
     pub fn sets(self) -> impl Iterator<Item = (u16, RrSet<'t>)> {
         self.entries().iter().map(move |entry| (*entry as u16, self.set_at(*entry)))
+    }
+
+    /// The sets of `layer` as they lie here: type, kind, words. For the encoder.
+    pub(super) fn encoded_sets(self, layer: Layer) -> impl Iterator<Item = (u16, u8, &'t [u64])> {
+        let ends = self.entries().iter().skip(1).map(|next| (next >> 32) as usize).chain([self.words.len()]);
+        let sets = self.entries().iter().zip(ends).filter(move |(entry, _)| (*entry >> 24) as u8 == layer as u8);
+        sets.map(move |(entry, end)| (*entry as u16, (entry >> 16) as u8, &self.words[(entry >> 32) as usize..end]))
     }
 
     /// The set an entry points to.

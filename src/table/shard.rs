@@ -55,23 +55,23 @@ pub(super) fn nodes(shard: &[u64]) -> impl Iterator<Item = (u32, Node<'_>)> {
     entries.map(|entry| ((entry >> 32) as u32, Node::at_front(&shard[*entry as u32 as usize..])))
 }
 
-/// A shard of `nodes`, given by tag. `scratch` is working space, kept to save allocations.
-pub(super) fn build<'a>(nodes: impl ExactSizeIterator<Item = (u32, &'a [u64])>, scratch: &mut Vec<u64>) -> Shard {
-    if nodes.len() == 0 {
+/// A shard of nodes that lie back to back, each given by its tag and offset. `scratch` is working space.
+pub(super) fn build(offsets: &[(u32, u32)], nodes: &[u64], scratch: &mut Vec<u64>) -> Shard {
+    if offsets.is_empty() {
         return empty();
     }
     // At most two thirds full, so that a probe ends soon, and never full, so that it ends at all.
-    let slots = (nodes.len() + nodes.len() / 2 + 1).next_power_of_two();
+    let slots = (offsets.len() + offsets.len() / 2 + 1).next_power_of_two();
     scratch.clear();
     scratch.resize(HEADER + slots, 0);
-    scratch[0] = nodes.len() as u64 | (slots as u64) << 32;
-    for (tag, words) in nodes {
-        let mut slot = tag as usize & (slots - 1);
+    scratch[0] = offsets.len() as u64 | (slots as u64) << 32;
+    for (tag, offset) in offsets {
+        let mut slot = *tag as usize & (slots - 1);
         while scratch[HEADER + slot] != 0 {
             slot = (slot + 1) & (slots - 1);
         }
-        scratch[HEADER + slot] = scratch.len() as u64 | u64::from(tag) << 32;
-        scratch.extend_from_slice(words);
+        scratch[HEADER + slot] = (HEADER + slots) as u64 + u64::from(*offset) | u64::from(*tag) << 32;
     }
+    scratch.extend_from_slice(nodes);
     Arc::from(scratch.as_slice())
 }

@@ -78,7 +78,7 @@ impl Snapshot {
 
     /// A keyed hash: each pair of words is folded in by one full multiplication.
     #[inline]
-    pub(super) fn hash(&self, key: &NameKey) -> u64 {
+    pub fn hash(&self, key: &NameKey) -> u64 {
         let Seeds([first, second, last]) = self.seeds;
         let mut hash = first ^ key.length() as u64;
         for [low, high] in key.pairs() {

@@ -49,6 +49,12 @@ impl Name {
         Some(Self(parent.into()))
     }
 
+    /// The name whose wire form, sound and in lower case, is at hand.
+    pub(crate) fn from_lower(wire: &[u8]) -> Self {
+        debug_assert!(!wire.iter().any(u8::is_ascii_uppercase) && wire.len() <= MAX_LENGTH);
+        Self(wire.into())
+    }
+
     /// The wire form.
     pub fn as_wire(&self) -> &[u8] {
         &self.0
@@ -174,6 +180,26 @@ impl NameKey {
         }
     }
 
+    /// Fills the key with the uncompressed name at the front of `source`, if one is there.
+    #[inline]
+    pub fn fill_from(&mut self, source: &[u8]) -> Option<()> {
+        let length = name_length(source)?;
+        self.fill(source, length);
+        Some(())
+    }
+
+    /// Makes this key the wildcard one label below `suffix` (RFC 4592 §2.1.1). `None` where that is too long a name.
+    #[inline]
+    pub fn fill_wildcard(&mut self, suffix: &Self) -> Option<()> {
+        let length = suffix.length + 2;
+        let mut name = [0; MAX_LENGTH];
+        let (label, rest) = name.split_at_mut_checked(2)?;
+        label.copy_from_slice(b"\x01*");
+        rest.get_mut(..suffix.length)?.copy_from_slice(suffix.as_wire());
+        self.fill(&name, length);
+        Some(())
+    }
+
     /// Makes this key the suffix of `whole` that starts at octet `offset`.
     #[inline]
     pub fn fill_suffix(&mut self, whole: &Self, offset: usize) {
@@ -210,6 +236,19 @@ impl NameKey {
 impl Default for NameKey {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Octets of the uncompressed name at the front of `octets`.
+#[inline]
+pub(super) fn name_length(octets: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match octets.get(at) {
+            Some(0) => return Some(at + 1),
+            Some(&length @ 1..=63) if at + usize::from(length) < MAX_LENGTH - 1 => at += usize::from(length) + 1,
+            _ => return None,
+        }
     }
 }
 

@@ -11,7 +11,7 @@
 //! ```
 
 use super::edns::Edns;
-use super::name::NameKey;
+use super::name::{NameKey, name_length};
 use super::reader::{Reader, Short};
 use super::types::rtype;
 
@@ -74,7 +74,7 @@ impl Query {
         if counts >> 48 != 1 {
             return Err(fault(flags, 0));
         }
-        let Ok(length) = name_length(reader.rest()) else {
+        let Some(length) = name_length(reader.rest()) else {
             return Err(fault(flags, 0));
         };
         key.fill(reader.rest(), length);
@@ -106,20 +106,6 @@ impl Query {
 #[cold]
 fn fault(flags: u8, question_end: usize) -> Fault {
     if flags & 0x78 != 0 { Fault::Opcode { question_end } } else { Fault::Malformed { question_end } }
-}
-
-/// Octets of the uncompressed name at the front of `octets`.
-#[inline]
-fn name_length(octets: &[u8]) -> Result<usize, Short> {
-    let mut at = 0;
-    loop {
-        match octets.get(at) {
-            Some(0) => return Ok(at + 1),
-            // 254 octets of labels and the root label are the most (RFC 1035 §2.3.4).
-            Some(&length @ 1..=63) if at + usize::from(length) < 254 => at += usize::from(length) + 1,
-            _ => return Err(Short),
-        }
-    }
 }
 
 /// Walks the records behind the question to the OPT record. Two are an error (RFC 6891 §6.1.1), as is one whose
@@ -215,9 +201,9 @@ mod tests {
     fn the_longest_name_has_255_octets() {
         let label = [&[63u8][..], &[b'a'; 63]].concat();
         let longest = [label.repeat(3), [&[61u8][..], &[b'a'; 61]].concat(), vec![0]].concat();
-        assert_eq!(name_length(&longest), Ok(255));
+        assert_eq!(name_length(&longest), Some(255));
         let longer = [label.repeat(3), [&[62u8][..], &[b'a'; 62]].concat(), vec![0]].concat();
-        assert_eq!(name_length(&longer), Err(Short));
-        assert_eq!(name_length(b"\xc0\x0c"), Err(Short));
+        assert_eq!(name_length(&longer), None);
+        assert_eq!(name_length(b"\xc0\x0c"), None);
     }
 }

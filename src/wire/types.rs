@@ -12,14 +12,28 @@ pub mod rtype {
     pub const SOA: u16 = 6;
     /// Host information; carries the minimal answer to ANY (RFC 8482).
     pub const HINFO: u16 = 13;
+    /// Mail exchange.
+    pub const MX: u16 = 15;
     /// Text.
     pub const TXT: u16 = 16;
     /// IPv6 address.
     pub const AAAA: u16 = 28;
     /// Location of a service (RFC 2782).
     pub const SRV: u16 = 33;
+    /// Redirection of a subtree (RFC 6672).
+    pub const DNAME: u16 = 39;
     /// EDNS pseudo-record (RFC 6891).
     pub const OPT: u16 = 41;
+    /// Delegation signer; lies on the parent's side of a cut (RFC 4034 §5).
+    pub const DS: u16 = 43;
+    /// Signature.
+    pub const RRSIG: u16 = 46;
+    /// Next name, of signed zones.
+    pub const NSEC: u16 = 47;
+    /// Service binding (RFC 9460).
+    pub const SVCB: u16 = 64;
+    /// Service binding for HTTPS (RFC 9460).
+    pub const HTTPS: u16 = 65;
     /// First of the meta and query types, RFC 6895 §3.1.
     pub const META_FIRST: u16 = 128;
     /// Incremental transfer.
@@ -50,6 +64,8 @@ pub mod rcode {
     pub const NOTIMP: u8 = 4;
     /// Refused by policy.
     pub const REFUSED: u8 = 5;
+    /// A DNAME leads to too long a name (RFC 6672 §2.2).
+    pub const YXDOMAIN: u8 = 6;
 }
 
 /// EDNS option codes.

@@ -89,6 +89,12 @@ impl<'b> Writer<'b> {
         self.buffer.get_mut(start..self.length).map_or(&mut [], |items| items.as_chunks_mut().0)
     }
 
+    /// All octets written from `offset` on.
+    #[inline]
+    pub fn written(&self, offset: usize) -> &[u8] {
+        self.buffer.get(offset..self.length).unwrap_or_default()
+    }
+
     /// Octets written earlier; zeros beyond the limit.
     #[inline]
     pub fn peek<const N: usize>(&self, offset: usize) -> [u8; N] {

@@ -4,6 +4,8 @@
 
 #![forbid(unsafe_code)]
 
+mod grouping;
 mod records;
 
+pub use grouping::{Fault, Marks, Owner, Zone};
 pub use records::{Place, Record, Records};

@@ -7,6 +7,9 @@
 //! An entry whose owner is that of the entry before has 0 owner octets. A zone of three million records takes some
 //! seventy octets a record; as separate allocations it would take three times that.
 
+/// Octets after which a chunk gets no more entries, so that 32 bits hold every offset.
+const CHUNK_MOST: usize = 1 << 30;
+
 /// Where a record comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
@@ -17,7 +20,7 @@ pub struct Place {
 }
 
 /// One record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Record<'r> {
     /// Owner in wire form and lower case.
     pub owner: &'r [u8],
@@ -29,6 +32,24 @@ pub struct Record<'r> {
     pub rdata: &'r [u8],
     /// Where it was declared.
     pub place: Place,
+}
+
+/// Where a record lies in its [`Records`]: chunk, entry, and the octets of its owner.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Slot {
+    /// Offset of what follows the owner in the chunk.
+    entry: u32,
+    /// Offset of the owner in the chunk.
+    owner: u32,
+    chunk: u16,
+    owner_length: u8,
+}
+
+impl Slot {
+    /// The slot whose owner begins `octets` later, to name an ancestor of the owner.
+    pub(super) fn suffix(self, octets: usize) -> Self {
+        Self { owner: self.owner + octets as u32, owner_length: self.owner_length - octets as u8, ..self }
+    }
 }
 
 /// Records in the order they were read, in chunks: one for each file or part of a file.
@@ -55,7 +76,7 @@ impl Records {
 
     /// Appends `record`, whose owner is in wire form and lower case.
     pub fn push(&mut self, record: Record<'_>) {
-        if self.chunks.last().is_none_or(|chunk| chunk.file != record.place.file) {
+        if self.chunks.last().is_none_or(|chunk| chunk.file != record.place.file || chunk.octets.len() > CHUNK_MOST) {
             self.chunks.push(Chunk { file: record.place.file, ..Chunk::default() });
         }
         if let Some(chunk) = self.chunks.last_mut() {
@@ -80,7 +101,25 @@ impl Records {
 
     /// All records in order.
     pub fn iter(&self) -> impl Iterator<Item = Record<'_>> {
-        self.chunks.iter().flat_map(Chunk::iter)
+        self.slots().map(|(_, record)| record)
+    }
+
+    /// All records in order, with their slots.
+    pub(super) fn slots(&self) -> impl Iterator<Item = (Slot, Record<'_>)> {
+        self.chunks.iter().enumerate().flat_map(|(number, chunk)| chunk.slots(number as u16))
+    }
+
+    /// The record at `slot`, which is one of these.
+    pub(super) fn record(&self, slot: Slot) -> Record<'_> {
+        let chunk = &self.chunks[usize::from(slot.chunk)];
+        // Slots are made from entries that were read once already.
+        let (record, _) = chunk.entry(self.owner(slot), &chunk.octets[slot.entry as usize..]).unwrap_or_default();
+        record
+    }
+
+    /// The owner, or the ancestor of it, that `slot` names.
+    pub(super) fn owner(&self, slot: Slot) -> &[u8] {
+        &self.chunks[usize::from(slot.chunk)].octets[slot.owner as usize..][..usize::from(slot.owner_length)]
     }
 }
 
@@ -103,30 +142,41 @@ impl Chunk {
         self.count += 1;
     }
 
-    /// All entries.
-    fn iter(&self) -> impl Iterator<Item = Record<'_>> {
-        let mut rest = &*self.octets;
-        let mut owner: &[u8] = &[];
+    /// All entries with their slots; this is chunk `number`.
+    fn slots(&self, number: u16) -> impl Iterator<Item = (Slot, Record<'_>)> {
+        let mut at = 0;
+        let mut slot = Slot { chunk: number, ..Slot::default() };
         std::iter::from_fn(move || {
-            let (&length, tail) = rest.split_first()?;
-            let (own, tail) = tail.split_at_checked(usize::from(length))?;
+            let length = *self.octets.get(at)?;
+            at += 1;
             if length > 0 {
-                owner = own;
+                (slot.owner, slot.owner_length) = (at as u32, length);
+                at += usize::from(length);
             }
-            let (line, tail) = tail.split_first_chunk()?;
-            let (rtype, tail) = tail.split_first_chunk()?;
-            let (ttl, tail) = tail.split_first_chunk()?;
-            let (length, tail) = tail.split_first_chunk()?;
-            let (rdata, tail) = tail.split_at_checked(usize::from(u16::from_ne_bytes(*length)))?;
-            rest = tail;
-            Some(Record {
-                owner,
-                rtype: u16::from_ne_bytes(*rtype),
-                ttl: u32::from_ne_bytes(*ttl),
-                rdata,
-                place: Place { file: self.file, line: u32::from_ne_bytes(*line) },
-            })
+            slot.entry = at as u32;
+            let owner = self.octets.get(slot.owner as usize..)?.get(..usize::from(slot.owner_length))?;
+            let rest = self.octets.get(at..)?;
+            let (record, rest) = self.entry(owner, rest)?;
+            at = self.octets.len() - rest.len();
+            Some((slot, record))
         })
+    }
+
+    /// The entry of `owner` at the front of `octets`, which begin behind the owner; and what follows it.
+    fn entry<'r>(&self, owner: &'r [u8], octets: &'r [u8]) -> Option<(Record<'r>, &'r [u8])> {
+        let (line, rest) = octets.split_first_chunk()?;
+        let (rtype, rest) = rest.split_first_chunk()?;
+        let (ttl, rest) = rest.split_first_chunk()?;
+        let (length, rest) = rest.split_first_chunk()?;
+        let (rdata, rest) = rest.split_at_checked(usize::from(u16::from_ne_bytes(*length)))?;
+        let record = Record {
+            owner,
+            rtype: u16::from_ne_bytes(*rtype),
+            ttl: u32::from_ne_bytes(*ttl),
+            rdata,
+            place: Place { file: self.file, line: u32::from_ne_bytes(*line) },
+        };
+        Some((record, rest))
     }
 }
 

@@ -5,6 +5,8 @@
 //! namespace z.test 15                                    name, negative TTL
 //! service api MULTIVALUE A=10 limit=all                  name, policy, records with their TTLs, FINGERPOST_LIMIT
 //! instance i-{1..3} ipv4=10.0.0.{} port=80 unhealthy     id, attributes; a range makes many
+//! zone static.test                                       static records; a namespace may have the same name
+//! record www.static.test 60 CNAME name:static.test       owner, TTL, type, RDATA as in `octets`
 //! ```
 
 #![allow(dead_code, reason = "each test uses its part")]
@@ -12,15 +14,19 @@
 
 pub(crate) mod oracle;
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use fingerpost::dns::{self, Ctx, Reply, Settings, Transport};
 use fingerpost::model::{
-    Attributes, DnsRecord, HealthStatus, Instance, Namespace, RecordType, RoutingPolicy, Service, State,
+    Attributes, DnsRecord, HealthStatus, Instance, Namespace, RecordType as ServiceType, RoutingPolicy, Service, State,
+    ZoneSource,
 };
 use fingerpost::registry::{Command, Registry};
 use fingerpost::table::Snapshot;
 use fingerpost::wire::Name;
+use fingerpost::zone::{Record, Records, Zone};
+use hickory_proto::rr::RecordType;
 
 //----------- Tables -----------------------------------------------------------------------------------------
 
@@ -31,6 +37,7 @@ pub(crate) struct Table {
     pub(crate) name_servers: Vec<Name>,
     namespace: String,
     service: String,
+    zones: Vec<(Name, Records)>,
 }
 
 impl Table {
@@ -57,6 +64,14 @@ impl Table {
                     service.instances.insert(id.into(), instance);
                 }
             }
+            ["zone", apex] => self.zones.push((Name::parse(apex).unwrap(), Records::new())),
+            ["record", owner, ttl, kind, rdata @ ..] => {
+                let (owner, rdata) = (Name::parse(owner).unwrap(), octets(rdata.iter()));
+                let ttl = ttl.parse().unwrap();
+                let record =
+                    Record { owner: owner.as_wire(), rtype: rtype(kind), ttl, rdata: &rdata, ..Record::default() };
+                self.zones.last_mut().unwrap().1.push(record);
+            }
             _ => return false,
         }
         true
@@ -66,10 +81,23 @@ impl Table {
         self.state.namespaces.get_mut(&*self.namespace).unwrap()
     }
 
+    /// The state so described.
+    pub(crate) fn state(&self) -> State {
+        let mut state = self.state.clone();
+        for (apex, records) in &self.zones {
+            let mut digest = DefaultHasher::new();
+            let is_shared = state.namespaces.contains_key(apex.to_string().trim_end_matches('.'));
+            format!("{is_shared} {records:?}").hash(&mut digest);
+            let zone = Zone::new(apex.clone(), records.clone()).expect("a sound zone");
+            state.zones.insert(apex.clone(), ZoneSource::new(digest.finish(), Arc::new(zone)));
+        }
+        state
+    }
+
     /// The snapshot that a registry publishes for this state.
     pub(crate) fn publish(&self) -> Arc<Snapshot> {
         let mut registry = Registry::new(self.name_servers.clone());
-        registry.apply(Command::Declare(self.state.clone())).unwrap();
+        registry.apply(Command::Declare(self.state())).unwrap();
         registry.handle().load()
     }
 }
@@ -100,10 +128,10 @@ fn read_service(policy: &str, words: &[&str]) -> Service {
     };
     for (key, value) in words.iter().map(|word| word.split_once('=').unwrap()) {
         let record_type = match key {
-            "A" => RecordType::A,
-            "AAAA" => RecordType::Aaaa,
-            "SRV" => RecordType::Srv,
-            "CNAME" => RecordType::Cname,
+            "A" => ServiceType::A,
+            "AAAA" => ServiceType::Aaaa,
+            "SRV" => ServiceType::Srv,
+            "CNAME" => ServiceType::Cname,
             "limit" => {
                 service.attributes = Attributes::from_pairs([("FINGERPOST_LIMIT", value)]);
                 continue;
@@ -159,6 +187,31 @@ pub(crate) fn substitute(text: &str, number: u32) -> String {
         rest = after;
     }
     result + rest
+}
+
+/// Octets written as hexadecimal digits, as `name:` with a dotted name, or as `repeat:` with a number and digits.
+pub(crate) fn octets<'w>(words: impl Iterator<Item = &'w &'w str>) -> Vec<u8> {
+    let hex = |digits: &str| -> Vec<u8> {
+        assert!(digits.len().is_multiple_of(2), "{digits}");
+        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+    };
+    let read = |word: &&str| match word.split_once(':') {
+        Some(("name", name)) => wire(name),
+        Some((_, repeated)) => {
+            let (times, digits) = repeated.split_once(':').unwrap();
+            hex(digits).repeat(times.parse().unwrap())
+        }
+        None => hex(word),
+    };
+    words.flat_map(read).collect()
+}
+
+/// The number of a type, by its name or as `TYPE` and the number.
+pub(crate) fn rtype(word: &str) -> u16 {
+    match word.strip_prefix("TYPE") {
+        Some(number) => number.parse().unwrap(),
+        None => word.parse::<RecordType>().unwrap().into(),
+    }
 }
 
 //----------- Queries ----------------------------------------------------------------------------------------

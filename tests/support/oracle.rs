@@ -5,8 +5,13 @@
 use fingerpost::dns::{Outcome, Reply, Transport};
 use fingerpost::wire::{HEADER_LENGTH, NameKey, Query};
 use hickory_proto::op::Message;
-use hickory_proto::rr::{RData, RecordType};
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
+
+/// Numbers of types.
+const CNAME: u16 = 5;
+const DNAME: u16 = 39;
+const ANY: u16 = 255;
 
 /// Checks `response` to `query` and returns it parsed; `None` for silence.
 ///
@@ -54,7 +59,8 @@ pub(crate) fn check(
 /// RFC 1035 §4.1.1, RFC 4035 §3.1.6 and §3.2.2 (AD, CD).
 fn check_header(query: &[u8], reply: &Reply, response: &[u8]) {
     assert_eq!(response[..2], query[..2], "the id");
-    let authoritative = matches!(reply.outcome, Outcome::Answer | Outcome::NoData | Outcome::NxDomain);
+    let authoritative =
+        matches!(reply.outcome, Outcome::Answer | Outcome::NoData | Outcome::NxDomain | Outcome::YxDomain);
     let high = 0x80 | query[2] & 0x79 | u8::from(authoritative) << 2 | u8::from(reply.truncated) << 1;
     assert_eq!(response[2], high, "QR, opcode, AA, TC, RD");
     assert_eq!(response[3], query[3] & 0x10 | reply.outcome.rcode(), "RA, Z, AD, CD, RCODE");
@@ -86,32 +92,65 @@ fn check_edns(query: &Query, payload: u16, reply: &Reply, message: &Message) {
 }
 
 fn check_sections(query: &Query, reply: &Reply, message: &Message) {
-    let (name, answers) = (&message.queries[0].name, &message.answers);
+    let name = check_chain(query, message);
+    let (answers, authorities) = (&message.answers, &message.authorities);
+    let is_soa = |record: &Record| matches!(record.data, RData::SOA(_)) && record.name.zone_of(&name);
+    let is_ns = |record: &Record| matches!(record.data, RData::NS(_)) && record.name.zone_of(&name);
+    let is_alias = |record: &Record| matches!(u16::from(record.record_type()), CNAME | DNAME);
     match reply.outcome {
         Outcome::Answer => {
             assert!(!answers.is_empty() || reply.truncated, "a positive answer without records");
-            assert!(message.authorities.is_empty());
+            // After a CNAME the answer may end in NODATA or at a zone cut.
+            assert!(authorities.is_empty() || answers.iter().all(is_alias));
+            assert!(authorities.iter().all(is_ns) || authorities.len() == 1 && is_soa(&authorities[0]));
         }
         Outcome::NoData | Outcome::NxDomain => {
-            assert!(answers.is_empty());
+            assert!(answers.iter().all(is_alias));
             // RFC 2308 §3: the SOA is required, so that its absence is a truncation (RFC 2181 §9).
-            assert_eq!(message.authorities.len(), usize::from(!reply.truncated), "the SOA");
-            for record in &message.authorities {
-                assert!(matches!(record.data, RData::SOA(_)) && record.name.zone_of(name));
-            }
+            assert_eq!(authorities.len(), usize::from(!reply.truncated), "the SOA");
+            assert!(authorities.iter().all(is_soa));
         }
-        _ => assert!(answers.is_empty() && message.authorities.is_empty() && !reply.truncated),
-    }
-    for record in answers {
-        assert!(record.name.eq_case(name), "an answer's owner is the question's name");
-        let rtype = u16::from(record.record_type());
-        assert!(rtype == query.qtype || rtype == 5 || query.qtype == 255, "type {rtype}");
-        // RFC 2181 §5.2: one TTL an RRset.
-        assert_eq!(record.ttl, answers[0].ttl);
+        Outcome::Referral => {
+            assert!(answers.is_empty() && (!authorities.is_empty() || reply.truncated));
+            assert!(authorities.iter().all(is_ns));
+        }
+        Outcome::YxDomain => assert!(authorities.is_empty() && answers.iter().all(is_alias)),
+        _ => assert!(answers.is_empty() && authorities.is_empty() && !reply.truncated),
     }
     for record in &message.additionals {
-        let is_target = |data: &RData| matches!(data, RData::SRV(srv) if srv.target == record.name);
+        let is_target = |data: &RData| match data {
+            RData::SRV(srv) => srv.target == record.name,
+            RData::NS(ns) => ns.0 == record.name,
+            RData::MX(mx) => mx.exchange == record.name,
+            RData::SVCB(_) | RData::HTTPS(_) => true,
+            _ => false,
+        };
         assert!(matches!(record.record_type(), RecordType::A | RecordType::AAAA));
-        assert!(answers.iter().any(|answer| is_target(&answer.data)), "an address of nobody's: {record}");
+        let names = answers.iter().chain(authorities);
+        assert!(names.into_iter().any(|answer| is_target(&answer.data)), "an address of nobody's: {record}");
     }
+}
+
+/// RFC 1034 §4.3.2: the answer section leads from the question's name over CNAMEs (RFC 6672: and DNAMEs) to records of
+/// the type asked for. Returns the name at which it ends.
+fn check_chain(query: &Query, message: &Message) -> Name {
+    let mut name = message.queries[0].name.clone();
+    for (index, record) in message.answers.iter().enumerate() {
+        let rtype = u16::from(record.record_type());
+        if rtype == DNAME && query.qtype != DNAME {
+            assert!(record.name.zone_of(&name));
+            continue;
+        }
+        assert!(record.name == name, "{} is not {name}", record.name);
+        assert!(index > 0 || record.name.eq_case(&name), "the first owner is the question's name");
+        match &record.data {
+            RData::CNAME(target) if query.qtype != CNAME => name = target.0.clone(),
+            _ => assert!(rtype == query.qtype || query.qtype == ANY, "type {rtype}"),
+        }
+        // RFC 2181 §5.2: one TTL an RRset.
+        let before = index.checked_sub(1).map(|before| &message.answers[before]);
+        let same = before.filter(|before| before.record_type() == record.record_type() && before.name == record.name);
+        assert!(same.is_none_or(|before| before.ttl == record.ttl));
+    }
+    name
 }
