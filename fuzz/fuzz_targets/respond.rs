@@ -31,7 +31,19 @@ static SNAPSHOT: LazyLock<Arc<Snapshot>> = LazyLock::new(|| {
          instance 1 ipv4=10.2.0.1 port=1 unhealthy
          service {long}.{long}.{long} MULTIVALUE SRV=10
          instance {{1..3}} ipv4=10.3.0.{{}} port=1
-         namespace {long}.{long}.{long}.u 15"
+         namespace {long}.{long}.{long}.u 15
+         zone s
+         record s 900 SOA name:n.s name:h.s 00000007 00001c20 00000384 00127500 0000003c
+         record s 900 NS name:n.s
+         record n.s 900 A 0a010001
+         record w.s 60 CNAME name:c.s
+         record c.s 60 CNAME name:a.t
+         record *.s 60 A 0a010004
+         record d.s 60 DNAME name:t
+         record l.s 60 DNAME name:{long}.{long}.{long}.t
+         record z.s 60 NS name:n.z.s
+         record n.z.s 60 A 0a010005
+         record m.s 60 MX 000a name:a.t"
     ))
 });
 
