@@ -1,7 +1,7 @@
 //! Queries of class CHAOS that ask who the server is (RFC 4892).
 
 use super::Settings;
-use super::response::{Outcome, Response, Section};
+use super::response::{Outcome, Response};
 use crate::wire::types::{class, rtype};
 use crate::wire::{NameKey, Query};
 
@@ -25,8 +25,8 @@ pub(super) fn answer(settings: &Settings, key: &NameKey, query: &Query, response
     let length = text.len() as u8;
     let fixed = [0xc0, 12, 0, rtype::TXT as u8, 0, class::CH as u8, 0, 0, 0, 0];
     let [length_high, length_low] = (u16::from(length) + 1).to_be_bytes();
-    let parts = [&fixed[..], &[length_high, length_low, length], text];
-    let written = parts.into_iter().try_for_each(|part| response.writer.put(part));
-    response.count(Section::Answer, usize::from(written.is_ok()));
+    let lengths = [length_high, length_low, length];
+    let written = response.writer.put_parts([&fixed, &lengths, text]);
+    response.count_or_truncate(written);
     Outcome::Answer
 }

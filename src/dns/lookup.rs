@@ -215,9 +215,12 @@ fn finish(
         positive::write_minimal_any(place, response);
         return Outcome::Answer;
     }
+    // An empty set of CNAME would answer for every type, and ANY asks for every set there is.
+    let has_type =
+        set.is_some() || node.set(rtype::CNAME).is_some() || qtype == rtype::ANY && node.sets().next().is_some();
     let (outcome, ttl) = match ctx.settings.empty_service {
         EmptyService::NxDomain if negative::absent_on_aws(node) => (Outcome::NxDomain, None),
-        EmptyService::NoData { ttl } if set.is_some() => (Outcome::NoData, Some(ttl)),
+        EmptyService::NoData { ttl } if has_type => (Outcome::NoData, Some(ttl)),
         _ => (Outcome::NoData, None),
     };
     // The node may be a wildcard's: its name and the one it stands for have the zone's name as their end.

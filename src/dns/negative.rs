@@ -9,7 +9,8 @@ use crate::wire::types::rtype;
 /// begins, or would begin, were it to end where the name looked for ends.
 ///
 /// Its TTL is the lesser of the SOA's own and its last field (RFC 2308 §3 and §5), or `ttl` where that is less yet.
-/// A response without room for it goes without: it still says what it says.
+/// The SOA is required in a negative answer (RFC 2308 §3), so that a response without room for it sets TC
+/// (RFC 2181 §9); it takes an apex of more than 200 octets and a client without EDNS to come to that.
 pub(super) fn write(
     snapshot: &Snapshot,
     ctx: &mut Ctx,
@@ -23,6 +24,7 @@ pub(super) fn write(
     let minimum = record.last_chunk().map_or(0, |minimum| u32::from_be_bytes(*minimum));
     let start = response.writer.length();
     if response.writer.put(record).is_err() {
+        response.truncated = true;
         return;
     }
     response.writer.patch(start, ((name + node.apex_offset()) as u16 | 0xc000).to_be_bytes());

@@ -232,9 +232,7 @@ fn write_each_record(set: Records<'_>, place: Place, response: &mut Response<'_>
 /// The answer to ANY: a HINFO record that says why there is no more (RFC 8482 §4.2).
 pub(super) fn write_minimal_any(place: Place, response: &mut Response<'_>) {
     const RDATA: &[u8] = b"\x07RFC8482\x00";
-    let written = response
-        .writer
-        .put_array(fixed_fields(place.owner, rtype::HINFO, ANY_TTL, RDATA.len() as u16))
-        .and_then(|()| response.writer.put(RDATA));
-    response.count(place.section, usize::from(written.is_ok()));
+    let fixed = fixed_fields(place.owner, rtype::HINFO, ANY_TTL, RDATA.len() as u16);
+    let written = response.writer.put_parts([&fixed, RDATA]);
+    response.count_or_truncate(written);
 }

@@ -142,7 +142,14 @@ impl<'b> Response<'b> {
             // A payload below 512 means 512 (RFC 6891 §6.2.3).
             (Transport::Udp, Some(edns)) => usize::from(edns.payload.min(settings.udp_payload).max(UDP_LEAST)),
         };
-        let opt_length = query.edns.map_or(0, |edns| opt_length(edns, transport, settings));
+        let opt_length = match query.edns {
+            None => 0,
+            Some(edns) if !(edns.nsid | edns.keepalive) => OPT_LENGTH,
+            Some(edns) => {
+                let space = limit.min(buffer.len()).saturating_sub(query.question_end);
+                opt_length(edns, transport, settings, space)
+            }
+        };
         let mut writer = Writer::new(buffer, query.question_end, limit);
         writer.reserve(opt_length);
         Self { writer, counts: 0, truncated: false, opt_length, transport }
@@ -157,6 +164,12 @@ impl<'b> Response<'b> {
             Section::Additional => 0,
         };
         self.counts += (records as u64) << shift;
+    }
+
+    /// Counts an answer of one record that was written, or says by TC that it does not fit.
+    pub(super) fn count_or_truncate(&mut self, written: Result<(), Full>) {
+        self.truncated |= written.is_err();
+        self.count(Section::Answer, usize::from(written.is_ok()));
     }
 
     /// Writes OPT record and header.
@@ -210,12 +223,14 @@ impl<'b> Response<'b> {
     }
 }
 
-/// Octets of the OPT record for a client that sent `edns`.
-#[inline]
-fn opt_length(edns: Edns, transport: Transport, settings: &Settings) -> usize {
+/// Octets of the OPT record for a client that sent options in `edns`, where `space` is left behind the question.
+///
+/// The longest NSID behind a long question can exceed 512 octets: OPT is a must, its options are not.
+#[cold]
+fn opt_length(edns: Edns, transport: Transport, settings: &Settings, space: usize) -> usize {
     let nsid = asked_nsid(edns, settings).map_or(0, |nsid| 4 + nsid.len());
     let keepalive = if wants_keepalive(edns, transport) { 6 } else { 0 };
-    OPT_LENGTH + nsid + keepalive
+    Some(OPT_LENGTH + nsid + keepalive).filter(|length| *length <= space).unwrap_or(OPT_LENGTH)
 }
 
 /// Our NSID where it was asked for.

@@ -70,7 +70,7 @@ pub(super) fn build(offsets: &[(u32, u32)], nodes: &[u64], scratch: &mut Vec<u64
         while scratch[HEADER + slot] != 0 {
             slot = (slot + 1) & (slots - 1);
         }
-        scratch[HEADER + slot] = (HEADER + slots) as u64 + u64::from(*offset) | u64::from(*tag) << 32;
+        scratch[HEADER + slot] = ((HEADER + slots) as u64 + u64::from(*offset)) | u64::from(*tag) << 32;
     }
     scratch.extend_from_slice(nodes);
     Arc::from(scratch.as_slice())

@@ -67,6 +67,13 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
+    /// Appends all of `parts`, or nothing.
+    #[inline]
+    pub fn put_parts<const N: usize>(&mut self, parts: [&[u8]; N]) -> Result<(), Full> {
+        let start = self.length;
+        parts.into_iter().try_for_each(|part| self.put(part)).inspect_err(|_| self.rewind(start))
+    }
+
     /// Appends `octets`, whose number the compiler knows.
     #[inline]
     pub fn put_array<const N: usize>(&mut self, octets: [u8; N]) -> Result<(), Full> {
@@ -118,6 +125,12 @@ mod tests {
         writer.release();
         assert_eq!(writer.put_items::<2>(9).len(), 2);
         assert_eq!((writer.length(), writer.space()), (10, 0));
+        assert_eq!(writer.put_parts([&[], &[8]]), Err(Full));
+        assert_eq!(writer.length(), 10);
+        writer.rewind(4);
+        assert_eq!(writer.put_parts([&[1, 2, 3], &[4, 5, 6, 7]]), Err(Full));
+        assert_eq!(writer.length(), 4, "no part is left behind");
+        assert_eq!(writer.put_parts([&[3], &[4, 5]]), Ok(()));
         writer.patch(0, [7]);
         writer.rewind(3);
         assert_eq!(writer.length(), 3);
