@@ -34,8 +34,7 @@ fn main() {
     // The two steps of a load, the text being in memory already.
     let bytes = std::fs::read(&path).expect("a file");
     let start = Instant::now();
-    let (apex, records) =
-        read_zone(&path, &bytes, Limits::default()).unwrap_or_else(|faults| panic!("{}", faults[0]));
+    let (apex, records) = read_zone(&path, &bytes, Limits::default()).unwrap_or_else(|faults| panic!("{}", faults[0]));
     let parsed = start.elapsed();
     let zone = Zone::new(apex, records).unwrap_or_else(|faults| panic!("{}", faults[0].message));
     println!("parse {parsed:.2?}, group {:.2?}: {} names", start.elapsed() - parsed, zone.len());
