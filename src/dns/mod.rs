@@ -70,8 +70,7 @@ impl Ctx {
 /// did. A shorter buffer bounds the response.
 #[inline]
 pub fn answer(snapshot: &Snapshot, ctx: &mut Ctx, transport: Transport, buffer: &mut [u8], received: usize) -> Reply {
-    let message = buffer.get(..received).unwrap_or_default();
-    let query = match Query::parse(message, &mut ctx.key) {
+    let query = match Query::parse_in(buffer, received, &mut ctx.key) {
         Ok(query) => query,
         Err(fault) => return answer_fault(fault, buffer),
     };

@@ -1,7 +1,7 @@
 //! Writes the records that answer.
 
 use super::response::{Response, Section};
-use super::select::Sampler;
+use super::select::{MOST, Sampler};
 use crate::table::{Addresses, Aliases, Node, Records, RrSet, ServiceTarget, Services};
 use crate::wire::types::rtype;
 use crate::wire::{Full, HEADER_LENGTH};
@@ -66,14 +66,13 @@ fn fixed_fields(owner: [u8; 2], rtype: u16, ttl: u32, rdata_length: u16) -> [u8;
 #[inline]
 fn write_v4(set: Addresses<'_, 4>, place: Place, sampler: &mut Sampler, response: &mut Response<'_>) -> bool {
     let addresses = set.all();
-    let drawn = sampler.draw(addresses.len(), set.shown().min(response.writer.space() / 16));
     let [a, b, c, d, e, f, g, h, i, j, k, l] = fixed_fields(place.owner, rtype::A, set.ttl(), 4);
     let template = u128::from_le_bytes([a, b, c, d, e, f, g, h, i, j, k, l, 0, 0, 0, 0]);
-    let records = response.writer.put_items::<16>(drawn.len());
-    for (record, index) in records.iter_mut().zip(drawn) {
-        let address = addresses.get(*index as usize).copied().unwrap_or_default();
+    let records = response.writer.put_items::<16>(set.shown().min(MOST));
+    sampler.draw_into(addresses.len(), records, |record, index| {
+        let address = addresses.get(index).copied().unwrap_or_default();
         *record = (template | u128::from(u32::from_le_bytes(address)) << 96).to_le_bytes();
-    }
+    });
     let written = records.len();
     response.count(place.section, written);
     written > 0 || cut_off(addresses.len(), response)
@@ -83,15 +82,14 @@ fn write_v4(set: Addresses<'_, 4>, place: Place, sampler: &mut Sampler, response
 #[inline]
 fn write_v6(set: Addresses<'_, 16>, place: Place, sampler: &mut Sampler, response: &mut Response<'_>) -> bool {
     let addresses = set.all();
-    let drawn = sampler.draw(addresses.len(), set.shown().min(response.writer.space() / 28));
     let fixed = fixed_fields(place.owner, rtype::AAAA, set.ttl(), 16);
-    let records = response.writer.put_items::<28>(drawn.len());
-    for (record, index) in records.iter_mut().zip(drawn) {
-        if let Some((head, tail)) = record.split_first_chunk_mut::<12>() {
+    let records = response.writer.put_items::<28>(set.shown().min(MOST));
+    sampler.draw_into(addresses.len(), records, |record, index| {
+        if let Some((head, tail)) = record.split_first_chunk_mut::<FIXED_LENGTH>() {
             *head = fixed;
-            tail.copy_from_slice(addresses.get(*index as usize).unwrap_or(&[0; 16]));
+            tail.copy_from_slice(addresses.get(index).unwrap_or(&[0; 16]));
         }
-    }
+    });
     let written = records.len();
     response.count(place.section, written);
     written > 0 || cut_off(addresses.len(), response)

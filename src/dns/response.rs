@@ -161,7 +161,7 @@ impl<'b> Response<'b> {
 
     /// Writes OPT record and header.
     #[inline]
-    pub(super) fn finish(mut self, query: &Query, settings: &Settings, outcome: Outcome) -> Reply {
+    pub(super) fn finish(&mut self, query: &Query, settings: &Settings, outcome: Outcome) -> Reply {
         if let Some(edns) = query.edns {
             self.writer.release();
             // The room was reserved, so this cannot fail; a response without OPT would still be sound.
@@ -169,12 +169,15 @@ impl<'b> Response<'b> {
                 self.count(Section::Additional, 1);
             }
         }
-        let length = self.writer.length();
-        let Self { mut writer, counts, truncated, .. } = self;
         // QDCOUNT is 1 in the query and stays.
-        writer.patch(4, (1 << 48 | counts).to_be_bytes());
-        patch_flags(&mut writer, outcome, truncated);
-        Reply { length, outcome, query_type: QueryType::from(query.qtype), truncated }
+        self.writer.patch(4, (1 << 48 | self.counts).to_be_bytes());
+        patch_flags(&mut self.writer, outcome, self.truncated);
+        Reply {
+            length: self.writer.length(),
+            outcome,
+            query_type: QueryType::from(query.qtype),
+            truncated: self.truncated,
+        }
     }
 
     /// Appends the OPT record (RFC 6891 §6.1.2).

@@ -37,16 +37,38 @@ impl Sampler {
         let shown = shown.min(count).min(MOST);
         if count <= SMALL {
             self.permute(count, shown);
-        } else if shown <= FEW {
-            self.reject(count, shown);
-        } else if count / 2 >= shown {
-            self.collect(count, shown);
-            self.shuffle(shown);
         } else {
-            self.sweep(count, shown);
-            self.shuffle(shown);
+            self.draw_many(count, shown);
         }
         self.chosen.get(..shown).unwrap_or_default()
+    }
+
+    /// Draws as many of `count` items as there are `places`, and hands each place the index for it: [`Self::draw`]
+    /// without a list between. There are no more places than items.
+    #[inline]
+    pub(super) fn draw_into<T>(&mut self, count: usize, places: &mut [T], put: impl Fn(&mut T, usize)) {
+        if count > SMALL {
+            let drawn = self.draw(count, places.len());
+            places.iter_mut().zip(drawn).for_each(|(place, index)| put(place, *index as usize));
+            return;
+        }
+        let mut order = Permutation::new(count, self.rng.u64(..));
+        places.iter_mut().for_each(|place| put(place, order.draw()));
+    }
+
+    /// Draws out of more than a few.
+    #[inline(never)]
+    fn draw_many(&mut self, count: usize, shown: usize) {
+        if shown <= FEW {
+            self.reject(count, shown);
+            return;
+        }
+        if count / 2 >= shown {
+            self.collect(count, shown);
+        } else {
+            self.sweep(count, shown);
+        }
+        self.shuffle(shown);
     }
 
     /// A uniform number below `bound`.
@@ -55,25 +77,15 @@ impl Sampler {
         ((u128::from(self.rng.u64(..)) * u128::from(bound)) >> 64) as u64
     }
 
-    /// Fisher–Yates over the few. One random word serves all draws: each takes the upper half of the product with its
-    /// bound and leaves the lower half to the next (Brackett-Rozinsky and Lemire, "Batched ranged random integer
-    /// generation", 2024).
+    /// A few items in random order.
     #[inline]
     fn permute(&mut self, count: usize, shown: usize) {
-        let mut random = self.rng.u64(..);
-        let Some(order) = self.chosen.first_chunk_mut::<SMALL>() else {
-            return;
-        };
-        *order = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
-        for place in 0..shown.min(SMALL) {
-            let product = u128::from(random) * (count - place) as u128;
-            random = product as u64;
-            order.swap(place, (place + (product >> 64) as usize) % SMALL);
-        }
+        let mut order = Permutation::new(count, self.rng.u64(..));
+        self.chosen.iter_mut().take(shown).for_each(|place| *place = order.draw() as u32);
     }
 
     /// Draws until the drawn are distinct; their order is uniform as it is.
-    #[inline(never)]
+    #[inline]
     fn reject(&mut self, count: usize, shown: usize) {
         let mut drawn = [u32::MAX; FEW];
         for at in 0..shown {
@@ -128,6 +140,40 @@ impl Sampler {
             let other = self.below(last as u64 + 1) as usize;
             self.chosen.swap(last, other);
         }
+    }
+}
+
+/// Fisher–Yates over at most [`SMALL`] items, drawn one at a time. One random word serves all draws: each takes the
+/// upper half of the product with its bound and leaves the lower half to the next (Brackett-Rozinsky and Lemire,
+/// "Batched ranged random integer generation", 2024).
+struct Permutation {
+    order: [u8; SMALL],
+    random: u64,
+    /// Items drawn.
+    drawn: usize,
+    /// Items left.
+    left: u64,
+}
+
+impl Permutation {
+    #[inline]
+    fn new(count: usize, random: u64) -> Self {
+        let order = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+        Self { order, random, drawn: 0, left: count as u64 }
+    }
+
+    /// The next item; call it no more often than there are items.
+    #[inline]
+    #[expect(clippy::indexing_slicing, reason = "bounded by the remainder")]
+    fn draw(&mut self) -> usize {
+        let product = u128::from(self.random) * u128::from(self.left);
+        self.random = product as u64;
+        let place = (self.drawn + (product >> 64) as usize) % SMALL;
+        let item = self.order[place];
+        self.order[place] = self.order[self.drawn % SMALL];
+        self.drawn += 1;
+        self.left -= 1;
+        usize::from(item)
     }
 }
 

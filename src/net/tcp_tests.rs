@@ -227,7 +227,7 @@ async fn when_all_are_busy_the_new_one_is_refused() {
     // Refused by a close or, where the client is slow to look, by a reset.
     let mut octet = [0];
     let end = timeout(PATIENCE, late.read(&mut octet)).await.unwrap();
-    assert!(matches!(end, Ok(0)) || end.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset));
+    assert!(matches!(end, Ok(0)) || end.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset));
     // The busy one has lost nothing: all its complete queries are answered.
     let mut octets = vec![0; sent / query.len() * query.len()];
     timeout(PATIENCE, reader.read_exact(&mut octets)).await.unwrap().unwrap();

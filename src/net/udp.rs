@@ -22,6 +22,9 @@ use crate::table::Handle;
 /// How often a busy worker sweeps; an idle one does so after each idle timeout.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long a stop may be held up by queries that go on arriving.
+const LAST_CALL: Duration = Duration::from_millis(100);
+
 /// How long a worker rests after a failed receive, so that an error which stays does not keep its core busy.
 const ERROR_PAUSE: Duration = Duration::from_millis(10);
 
@@ -102,7 +105,15 @@ impl Worker {
         let mut ctx = Ctx::new(Arc::clone(&self.settings), fastrand::u64(..));
         let mut batch: Batch = Batch::new(wildcard);
         let mut upkeep = Upkeep::new(self);
-        while !self.stop.load(Ordering::Relaxed) {
+        let mut leaving = None;
+        while leaving.is_none_or(|until| Instant::now() < until) {
+            if leaving.is_none() && self.stop.load(Ordering::Relaxed) {
+                // What has arrived is still answered, but not waited for.
+                leaving = Some(Instant::now() + LAST_CALL);
+                if self.socket.set_nonblocking(true).is_err() {
+                    break;
+                }
+            }
             let received = match batch.receive(socket) {
                 Ok(received) => received,
                 Err(error) => {
@@ -113,6 +124,9 @@ impl Worker {
             let begun = Instant::now();
             let snapshot = view.snapshot();
             if received == 0 {
+                if leaving.is_some() {
+                    break;
+                }
                 upkeep.sweep(begun);
                 continue;
             }

@@ -37,7 +37,10 @@ impl Declarations {
     ) -> Arc<Notify> {
         let reload = Arc::new(Notify::new());
         let Some(follower) = self.0 else { return reload };
-        runtime.spawn(tell(follower.status(), Arc::clone(metrics), Arc::clone(readiness)));
+        let status = follower.status();
+        // At once, so that whoever hears that we are ready finds the first load counted.
+        show_status(&status.borrow(), metrics, readiness);
+        runtime.spawn(tell(status, Arc::clone(metrics), Arc::clone(readiness)));
         let metrics = Arc::clone(metrics);
         let apply = move |state| match sender.send_blocking(Command::Declare(state)) {
             Ok(change) => {
@@ -59,15 +62,17 @@ impl Declarations {
 /// Passes every status on.
 async fn tell(mut status: watch::Receiver<FileStatus>, metrics: Arc<Metrics>, readiness: Arc<Readiness>) {
     loop {
-        {
-            let status = status.borrow_and_update();
-            metrics.set_declaration(status.loads, status.failed_loads, status.faults.len());
-            readiness.set_faults(status.faults.iter().map(ToString::to_string).collect());
-        }
+        show_status(&status.borrow_and_update(), &metrics, &readiness);
         if status.changed().await.is_err() {
             return;
         }
     }
+}
+
+/// Shows how the files fare to whoever reads metrics, or probes.
+fn show_status(status: &FileStatus, metrics: &Metrics, readiness: &Readiness) {
+    metrics.set_declaration(status.loads, status.failed_loads, status.faults.len());
+    readiness.set_faults(status.faults.iter().map(ToString::to_string).collect());
 }
 
 /// Shows a change to whoever reads metrics.

@@ -9,6 +9,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::runtime::{self, Runtime};
@@ -32,6 +33,9 @@ mod limits;
 
 /// Target of the events that say which sockets answer; logs let it pass at every level.
 pub const STARTED: &str = "fingerpost::started";
+
+/// How long a stop waits for files that are being read.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Serves as `config` says until a signal ends it. An error that is [`crate::config::Faults`] means that a
 /// declaration is to blame.
@@ -69,8 +73,8 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     readiness.set_stopping();
     stop.stop();
     plane.join(&runtime);
-    // What still runs there waits for files only, and may be cut off.
-    drop(runtime);
+    // What still runs there waits for files only, and is cut off: a file system may take for ever.
+    runtime.shutdown_timeout(GRACE);
     drop(sender);
     if registry.join().is_err() {
         error!("the registry panicked");

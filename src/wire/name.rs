@@ -123,6 +123,9 @@ impl fmt::Debug for Name {
 /// Words that hold the longest name.
 const KEY_WORDS: usize = MAX_LENGTH.div_ceil(16) * 2;
 
+/// Octets of a name that are treated at once.
+const BLOCK: usize = 64;
+
 // Words hold the first octet lowest; masks and tags rely on it.
 const _: () = assert!(cfg!(target_endian = "little"), "Fingerpost is written for little-endian machines");
 
@@ -159,6 +162,27 @@ impl NameKey {
     pub fn fill(&mut self, source: &[u8], length: usize) {
         debug_assert!((1..=MAX_LENGTH).contains(&length) && length <= source.len());
         self.length = length;
+        if let (Some(block), Some(words)) = (source.first_chunk::<BLOCK>(), self.words.first_chunk_mut())
+            && length <= BLOCK
+        {
+            // Nearly every name: no loop, and whatever is copied behind it does not matter.
+            *words = bytemuck::must_cast::<[u8; BLOCK], [u64; BLOCK / 8]>(lower(*block));
+        } else {
+            self.fill_by_pairs(source);
+        }
+        // What was read behind the name goes, up to the end of its last pair.
+        if let Some([low, high]) = self.words.as_chunks_mut::<2>().0.get_mut((length - 1) / 16) {
+            let (low_mask, high_mask) = MASKS.get(length % 16).copied().unwrap_or((0, 0));
+            *low &= low_mask;
+            *high &= high_mask;
+        }
+    }
+
+    /// [`Self::fill`] for long names and short sources.
+    #[cold]
+    #[inline(never)]
+    fn fill_by_pairs(&mut self, source: &[u8]) {
+        let length = self.length;
         let (chunks, rest) = source.as_chunks::<16>();
         let (pairs, _) = self.words.as_chunks_mut::<2>();
         // Zipped slices cost least when one of them is cut beforehand.
@@ -171,12 +195,6 @@ impl NameKey {
             && let Some(pair) = pairs.get_mut(chunks.len())
         {
             *pair = bytemuck::must_cast(lower(load_padded(rest)));
-        }
-        // What was read behind the name goes.
-        if let Some([low, high]) = pairs.get_mut((length - 1) / 16) {
-            let (low_mask, high_mask) = MASKS.get(length % 16).copied().unwrap_or((0, 0));
-            *low &= low_mask;
-            *high &= high_mask;
         }
     }
 
@@ -275,7 +293,7 @@ fn load_padded(source: &[u8]) -> [u8; 16] {
 
 /// ASCII letters in lower case; written so that it compiles to vector instructions.
 #[inline]
-fn lower(mut chunk: [u8; 16]) -> [u8; 16] {
+fn lower<const N: usize>(mut chunk: [u8; N]) -> [u8; N] {
     for octet in &mut chunk {
         let upper = octet.wrapping_sub(b'A') < 26;
         *octet |= u8::from(upper) << 5;

@@ -62,7 +62,14 @@ impl Query {
     /// stands before it that it could point to.
     #[inline]
     pub fn parse(message: &[u8], key: &mut NameKey) -> Result<Self, Fault> {
-        let mut reader = Reader::new(message);
+        Self::parse_in(message, message.len(), key)
+    }
+
+    /// [`Self::parse`] of the first `received` octets of `buffer`. That more octets follow, whatever they are, makes
+    /// it faster.
+    #[inline]
+    pub fn parse_in(buffer: &[u8], received: usize, key: &mut NameKey) -> Result<Self, Fault> {
+        let mut reader = Reader::new(buffer.get(..received).unwrap_or_default());
         let Ok([_, _, flags, _, counts @ ..]) = reader.take_array::<HEADER_LENGTH>() else {
             return Err(Fault::Runt);
         };
@@ -77,7 +84,7 @@ impl Query {
         let Some(length) = name_length(reader.rest()) else {
             return Err(fault(flags, 0));
         };
-        key.fill(reader.rest(), length);
+        key.fill(buffer.get(HEADER_LENGTH..).unwrap_or_default(), length);
         let Ok(name_and_type) = reader.take(length + 4) else {
             return Err(fault(flags, 0));
         };

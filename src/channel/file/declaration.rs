@@ -230,7 +230,8 @@ fn instance(
     let id = reader.required(id, node.at, trail, "id")?;
     let text = reader.text(id, &trail.key("id"))?;
     reader.checked(id.at, &trail.key("id"), names::instance_id(text))?;
-    let attributes = attributes?;
+    // With a fault in its attributes it is known all the same: another one of its id is a fault, too.
+    let attributes = attributes.unwrap_or_default();
     let status = match (health_check, attributes.get("AWS_INIT_HEALTH_STATUS")) {
         (HealthCheck::None, _) => HealthStatus::Unknown,
         (HealthCheck::Custom, Some("UNHEALTHY")) => HealthStatus::Unhealthy,

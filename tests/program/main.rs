@@ -1,0 +1,19 @@
+//! The program as its users meet it: the built binary on free ports, asked by clients over sockets.
+//!
+//! * `start`, `stop`, `check`, `queries`, `tcp`: one server's life and manners.
+//! * `reload`: declarations that change while queries come in; not one answer may be lost or wrong.
+//! * `clients`: resolvers and programs of others, in a network namespace with a `resolv.conf` of its own.
+//!
+//! A test that needs an outside program says that it is skipped where the program is missing; with
+//! `FINGERPOST_REQUIRE_TOOLS=1` it fails instead.
+
+#![allow(clippy::unwrap_used, reason = "in a test, a panic with its place is the message")]
+
+mod check;
+mod clients;
+mod queries;
+mod reload;
+mod start;
+mod stop;
+mod support;
+mod tcp;

@@ -1,0 +1,31 @@
+//! What all tests of the program share: a server as a child process, a DNS client, outside programs.
+
+mod client;
+mod server;
+mod tools;
+
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+pub(crate) use client::{Tcp, Udp, addresses, frame, query, query_with};
+pub(crate) use server::{Launch, Server};
+pub(crate) use tools::{have_module, have_tool, skip};
+
+/// No wait of a test takes longer, unless something hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The declaration that the documentation begins with.
+pub(crate) fn example() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/production.yaml")
+}
+
+/// Waits until `holds`; fails with `what` if it never does.
+#[track_caller]
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "never happened: {what}");
+        sleep(Duration::from_millis(1));
+    }
+}
