@@ -35,7 +35,7 @@ enum Command {
     /// Validate configuration (*.toml) and declaration files, and do nothing else
     #[command(after_help = CHECK_EXAMPLES)]
     Check {
-        /// Files, or folders of declarations; those that end in .toml are configuration
+        /// Declaration files, zone files, or folders of both; those that end in .toml are configuration
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },

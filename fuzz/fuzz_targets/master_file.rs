@@ -17,7 +17,7 @@ const GENERATED: usize = 1000;
 fuzz_target!(|bytes: &[u8]| {
     let name = Path::new("fuzz.zone");
     let whole = Limits { generated: GENERATED, threads: 1, ..Limits::default() };
-    let pieces = Limits { block: 16, ..whole };
+    let pieces = Limits { block: 16, threads: 2, ..whole };
     let first = read_zone(name, bytes, whole);
     match (&first, read_zone(name, bytes, pieces)) {
         (Ok((apex, records)), Ok((other_apex, others))) => {

@@ -23,7 +23,7 @@ pub struct Options {
     #[serde(skip)]
     pub config: Option<PathBuf>,
 
-    /// Serve what this file, or every *.yaml, *.yml and *.json in this folder, declares; repeat it, or separate
+    /// Serve what this file, or every *.yaml, *.yml, *.json and *.zone in this folder, declares; repeat it, or separate
     /// paths by colons
     #[arg(long, value_name = "PATH", env = "FINGERPOST_DECLARE", hide_env_values = true, value_delimiter = ':')]
     pub declare: Option<Vec<PathBuf>>,

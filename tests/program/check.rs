@@ -43,7 +43,7 @@ fn what_is_valid_is_summed_up() {
     let (code, out, faults) = check(&[example(), toml.clone()]);
     assert_eq!((code, &*faults), (Some(0), &[][..]));
     let valid = format!("{}: configuration is valid", toml.display());
-    assert_eq!(out, [&valid, "declarations are valid: files=1 namespaces=1 services=5 instances=10 zones=0 records=0"]);
+    assert_eq!(out, [&valid, "declarations are valid: files=1 namespaces=1 services=5 instances=10 zones=1 records=4"]);
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn a_folder_is_read_whole_and_a_missing_file_is_a_fault() {
     fs::write(folder.path().join("notes.txt"), "not read").unwrap();
     let (code, out, _) = check(&[folder.path()]);
     assert_eq!(code, Some(0));
-    assert_eq!(out, ["declarations are valid: files=2 namespaces=2 services=5 instances=10 zones=0 records=0"]);
+    assert_eq!(out, ["declarations are valid: files=2 namespaces=2 services=5 instances=10 zones=1 records=4"]);
 
     // The same namespace's service in a second file.
     fs::copy(example(), folder.path().join("c.yml")).unwrap();

@@ -1,8 +1,9 @@
-//! The channel of declaration files: namespaces, services and instances as text.
+//! The channel of declaration files: namespaces, services, instances and zones as text.
 //!
 //! ```text
-//!   paths ─▶ listing ─▶ folder (read once, cache) ─▶ yaml ─▶ reader + declaration ─▶ merge ─▶ State ─▶ apply
-//!     ▲                                       (nodes)   (schema, faults)     (all files)
+//!   paths ─▶ listing ─▶ folder (read once, cache) ─┬▶ yaml ─▶ reader + declaration ─▶ merge ─┬▶ State ─▶ apply
+//!     ▲                                            │ (nodes)   (schema, faults)  (all files) │
+//!     │                                            └▶ master (zone files) ─▶ zones + conflict ┘
 //!   watch (inotify, SIGHUP) ─▶ follow (load when due, keep the last good state, tell the status)
 //! ```
 //!
@@ -12,7 +13,7 @@
 //!
 //! * [`check`] validates and does nothing else.
 //! * [`Follower`] loads at the start and follows the files afterwards, telling its [`FileStatus`].
-//! * [`read`] takes one declaration as bytes.
+//! * [`read`] takes one declaration as bytes, [`read_zone`] one zone file.
 
 #![forbid(unsafe_code)]
 

@@ -147,10 +147,11 @@ pub(super) fn string(text: &[u8], out: &mut Vec<u8>) -> Result<(), Bad> {
 
 /// A number from 0 to `max`.
 pub(super) fn number(text: &[u8], max: u32) -> Result<u32, Bad> {
-    let digits = (1..=10).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
-    let value = text.iter().fold(0u64, |value, octet| value.wrapping_mul(10) + u64::from(octet.wrapping_sub(b'0')));
-    match u32::try_from(value) {
-        Ok(value) if digits && value <= max => Ok(value),
+    // Ten digits are enough, and no more than 64 bits hold.
+    let is_number = (1..=10).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
+    let digits = text.iter().take(10).map(|octet| u64::from(octet.wrapping_sub(b'0')));
+    match u32::try_from(digits.fold(0, |value, digit| value * 10 + digit)) {
+        Ok(value) if is_number && value <= max => Ok(value),
         _ => Err(Bad::not(text, "a number of this field", format_args!("0 to {max}"))),
     }
 }
