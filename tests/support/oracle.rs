@@ -137,7 +137,7 @@ fn check_chain(query: &Query, message: &Message) -> Name {
     let mut name = message.queries[0].name.clone();
     for (index, record) in message.answers.iter().enumerate() {
         let rtype = u16::from(record.record_type());
-        if rtype == DNAME && query.qtype != DNAME {
+        if rtype == DNAME && record.name != name {
             assert!(record.name.zone_of(&name));
             continue;
         }
