@@ -12,31 +12,62 @@ use std::sync::Arc;
 use common::{NAMESPACE, namespace, query, table};
 use fingerpost::dns::{self, Ctx, MAX_UDP_PAYLOAD, Settings, Transport};
 use fingerpost::model::RecordType;
-use fingerpost::table::Snapshot;
+use fingerpost::table::{Editor, Snapshot};
+use fingerpost::wire::Name;
+use fingerpost::zone::{Place, Record, Records, Zone};
 
 /// Queries counted.
 const QUERIES: u32 = 20_000;
 /// Services in the table.
 const SERVICES: u32 = 10_000;
 
-/// One thing to measure: its name, the instances of each service, the type, the name for a service number.
+/// One thing to measure: its name, the table of services, the type, the name for a service number.
 struct Case {
     name: &'static str,
-    instances: u32,
-    records: &'static [RecordType],
+    table: fn() -> Snapshot,
     qtype: u16,
     question: fn(u32) -> String,
 }
 
 const CASES: &[Case] = &[
-    Case { name: "a_8_of_8", instances: 8, records: &[RecordType::A], qtype: 1, question: service_name },
-    Case { name: "a_1_of_1", instances: 1, records: &[RecordType::A], qtype: 1, question: service_name },
-    Case { name: "a_8_of_100", instances: 100, records: &[RecordType::A], qtype: 1, question: service_name },
-    Case { name: "srv_8_of_8", instances: 8, records: &[RecordType::Srv], qtype: 33, question: service_name },
-    Case { name: "nodata", instances: 1, records: &[RecordType::A], qtype: 28, question: service_name },
-    Case { name: "nxdomain", instances: 1, records: &[RecordType::A], qtype: 1, question: missing_name },
-    Case { name: "refused", instances: 1, records: &[RecordType::A], qtype: 1, question: foreign_name },
+    Case { name: "a_8_of_8", table: || services(8, RecordType::A), qtype: 1, question: service_name },
+    Case { name: "a_1_of_1", table: || services(1, RecordType::A), qtype: 1, question: service_name },
+    Case { name: "a_8_of_100", table: || services(100, RecordType::A), qtype: 1, question: service_name },
+    Case { name: "srv_8_of_8", table: || services(8, RecordType::Srv), qtype: 33, question: service_name },
+    Case { name: "nodata", table: || services(1, RecordType::A), qtype: 28, question: service_name },
+    Case { name: "nxdomain", table: || services(1, RecordType::A), qtype: 1, question: missing_name },
+    Case { name: "refused", table: || services(1, RecordType::A), qtype: 1, question: foreign_name },
+    Case { name: "static_a", table: static_zone, qtype: 1, question: service_name },
+    Case { name: "static_nxdomain", table: static_zone, qtype: 1, question: missing_name },
+    Case { name: "static_wildcard", table: static_zone, qtype: 1, question: wildcard_name },
 ];
+
+/// Services with instances.
+fn services(instances: u32, record_type: RecordType) -> Snapshot {
+    table(&namespace(SERVICES, instances, &[record_type]))
+}
+
+/// A static zone with an A record for each service, and wildcards.
+fn static_zone() -> Snapshot {
+    let apex = Name::parse(NAMESPACE).expect("a name");
+    let mut records = Records::new();
+    let mut push = |owner: &Name, rtype: u16, rdata: &[u8]| {
+        records.push(Record { owner: owner.as_wire(), rtype, ttl: 60, rdata, place: Place::default() });
+    };
+    let soa = [&[0, 0][..], &1u32.to_be_bytes(), &[0; 12], &15u32.to_be_bytes()].concat();
+    push(&apex, 6, &soa);
+    push(&apex, 2, b"\x02ns\x07invalid\x00");
+    push(&apex.child("*.apps").expect("a name"), 1, &[10, 0, 0, 1]);
+    push(&apex.child("*.more.apps").expect("a name"), 16, b"\x01x");
+    for number in 0..SERVICES {
+        push(&apex.child(&common::service_name(number)).expect("a name"), 1, &(0x0a00_0000 + number).to_be_bytes());
+    }
+    let zone = Zone::new(apex, records).expect("a sound zone");
+    let base = Snapshot::new();
+    let mut editor = Editor::new(&base);
+    editor.put_zone(Arc::new(zone));
+    editor.finish(1, 0)
+}
 
 fn service_name(number: u32) -> String {
     format!("{}.{NAMESPACE}", common::service_name(number))
@@ -44,6 +75,10 @@ fn service_name(number: u32) -> String {
 
 fn missing_name(number: u32) -> String {
     format!("missing-{number:06}.{NAMESPACE}")
+}
+
+fn wildcard_name(number: u32) -> String {
+    format!("tenant-{number:06}.apps.{NAMESPACE}")
 }
 
 fn foreign_name(number: u32) -> String {
@@ -60,9 +95,9 @@ fn main() {
     if Command::new("valgrind").arg("--version").output().is_err() {
         return println!("skipped: valgrind is not installed");
     }
-    println!("{:<12} {:>24}", "case", "instructions per query");
+    println!("{:<16} {:>24}", "case", "instructions per query");
     for case in CASES {
-        println!("{:<12} {:>24.1}", case.name, count_instructions(case.name) as f64 / f64::from(QUERIES));
+        println!("{:<16} {:>24.1}", case.name, count_instructions(case.name) as f64 / f64::from(QUERIES));
     }
 }
 
@@ -81,7 +116,7 @@ fn count_instructions(case: &str) -> u64 {
 
 /// Answers queries for random services.
 fn replay_queries(case: &Case) {
-    let snapshot = table(&namespace(SERVICES, case.instances, case.records));
+    let snapshot = (case.table)();
     let mut numbers = fastrand::Rng::with_seed(1);
     let mut ctx = Ctx::new(Arc::new(Settings::default()), 1);
     let mut buffer = [0; MAX_UDP_PAYLOAD];
