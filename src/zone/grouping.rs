@@ -64,18 +64,20 @@ pub struct Owner<'z> {
 impl Zone {
     /// Groups `records` as the zone at `apex`, or tells all that is wrong with them.
     pub fn new(apex: Name, records: Records) -> Result<Self, Vec<Fault>> {
-        Self::group(apex, records, true)
+        Self::beside(apex, records, true, &[])
     }
 
     /// As [`Self::new`], for records of a namespace's zone, which has an SOA record without them. There is one record
     /// at least.
     pub fn part(apex: Name, records: Records) -> Result<Self, Vec<Fault>> {
-        Self::group(apex, records, false)
+        Self::beside(apex, records, false, &[])
     }
 
-    /// Groups `records`.
-    fn group(apex: Name, records: Records, needs_soa: bool) -> Result<Self, Vec<Fault>> {
-        let mut grouping = Grouping { apex: &apex, index: HashMap::new(), nodes: Vec::new(), faults: Vec::new() };
+    /// As [`Self::new`] or, where no SOA record is needed, [`Self::part`], with other zones of ours inside: what lies in
+    /// one of `inner` is that zone's, and is left out here.
+    pub fn beside(apex: Name, records: Records, needs_soa: bool, inner: &[Name]) -> Result<Self, Vec<Fault>> {
+        let mut grouping =
+            Grouping { apex: &apex, inner, index: HashMap::new(), nodes: Vec::new(), faults: Vec::new() };
         let node_of = grouping.assign(&records);
         let Grouping { index, mut nodes, mut faults, .. } = grouping;
         let slots = order(&records, &node_of, &mut nodes, &mut faults);
@@ -156,6 +158,8 @@ impl<'z> Owner<'z> {
 /// The names of a zone while they are found.
 struct Grouping<'r> {
     apex: &'r Name,
+    /// Zones inside this one.
+    inner: &'r [Name],
     /// Numbers of names.
     index: HashMap<&'r [u8], u32>,
     nodes: Vec<ZoneNode>,
@@ -184,7 +188,7 @@ impl<'r> Grouping<'r> {
         node_of
     }
 
-    /// The number of a record's owner, `u32::MAX` where it lies outside the zone.
+    /// The number of a record's owner, `u32::MAX` where it lies outside the zone or in a zone inside.
     fn number(&mut self, record: Record<'r>, slot: Slot) -> u32 {
         if let Some(number) = self.index.get(record.owner) {
             return *number;
@@ -193,6 +197,13 @@ impl<'r> Grouping<'r> {
             let name = Name::from_lower(record.owner);
             let message = format!("{name} lies outside the zone {}", self.apex);
             self.faults.push(Fault { place: record.place, other: None, message });
+            return u32::MAX;
+        }
+        if let Some(inner) = self.inner.iter().find(|inner| is_below(record.owner, inner.as_wire())) {
+            // The names between the two zones are empty non-terminals of this one (RFC 8020).
+            let offset = record.owner.len() - inner.as_wire().len();
+            let above = offset + usize::from(record.owner[offset]) + 1;
+            self.add(&record.owner[above..], slot.suffix(above));
             return u32::MAX;
         }
         self.add(record.owner, slot)
@@ -407,6 +418,22 @@ mod tests {
         assert_eq!(marks("c.z"), (true, false));
         assert_eq!(marks("ns.c.z"), (false, true));
         assert_eq!((marks("d.z"), marks("y.d.z"), marks("x.y.d.z")), ((false, false), (false, true), (false, true)));
+    }
+
+    #[test]
+    fn leaves_out_what_is_another_zone() {
+        let mut packed = Records::new();
+        for (owner, rtype, rdata) in
+            [("z", rtype::SOA, &b"soa"[..]), ("c.b.z", rtype::NS, b"\x00"), ("ns.c.b.z", rtype::A, b"1111")]
+        {
+            let owner = Name::parse(owner).unwrap();
+            packed.push(Record { owner: owner.as_wire(), rtype, ttl: 60, rdata, place: Place::default() });
+        }
+        let inner = [Name::parse("c.b.z").unwrap()];
+        let zone = Zone::beside(Name::parse("z").unwrap(), packed, true, &inner).unwrap();
+        let names: Vec<&[u8]> = zone.owners().map(Owner::name).collect();
+        assert_eq!(names, [&b"\x01z\x00"[..], b"\x01b\x01z\x00"]);
+        assert_eq!(zone.owner(1).children(), 0);
     }
 
     #[test]

@@ -68,6 +68,21 @@ pub(super) fn faults(apex: &Name, pieces: &[Piece<'_>], records: &Records, files
     found
 }
 
+/// The services and instances of `piece`, a part of the namespace at `apex`, whose names lie in one of the zones
+/// `inner`: a query for them goes to that zone.
+pub(super) fn shadowed(apex: &Name, piece: Piece<'_>, inner: &[Name]) -> Vec<Fault> {
+    let claims = claims(apex, &[piece]);
+    let shadowed = claims.iter().filter_map(|(name, claim)| {
+        let mut names = std::iter::once(&**name).chain(ancestors(name, apex));
+        let zone = names.find_map(|name| inner.iter().find(|zone| zone.as_wire() == name))?;
+        Some(claim.fault(format!(
+            "{} lies in the zone {zone}, which is declared, too; allowed are names outside",
+            claim.owner()
+        )))
+    });
+    shadowed.collect()
+}
+
 /// The names above `name`, up to the apex.
 fn ancestors<'n>(name: &'n [u8], apex: &Name) -> impl Iterator<Item = &'n [u8]> {
     let least = apex.as_wire().len();

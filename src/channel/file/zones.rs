@@ -6,7 +6,7 @@
 //! that shares its name with a namespace whose services changed.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::path::Path;
@@ -138,6 +138,14 @@ impl Zones {
         let mut before = std::mem::take(&mut self.verdicts);
         let mut count = 0;
         let zones = collect(sources, &mut faults);
+        let inner = inner_zones(&zones, state);
+        for (_, piece) in pieces(sources) {
+            if let Some((apex, inner)) =
+                Name::parse(&piece.namespace.name).ok().and_then(|apex| inner.get_key_value(&apex))
+            {
+                faults.extend(conflict::shadowed(apex, piece, inner));
+            }
+        }
         let mut files: Vec<_> = sources.iter_mut().map(|source| (source.print, source.zone.as_deref_mut())).collect();
         for (apex, parts) in zones {
             let namespace =
@@ -147,8 +155,11 @@ impl Zones {
                 continue;
             }
             let digest = parts.file.and_then(|file| files.get(file)?.1.as_ref()).map(|zone| zone.digest);
-            let key =
-                Key { digest: parts.digest(digest), pieces: parts.pieces.iter().map(|(number, _)| *number).collect() };
+            let inner = inner.get(&apex).map_or(&[][..], Vec::as_slice);
+            let key = Key {
+                digest: parts.digest(digest, inner),
+                pieces: parts.pieces.iter().map(|(number, _)| *number).collect(),
+            };
             let is_applied = self.applied.get(&apex) == Some(&key.digest);
             let enough = |verdict: &Verdict| {
                 let known = verdict.result.as_ref().map_or(true, |(source, _)| source.zone.is_some());
@@ -157,7 +168,7 @@ impl Zones {
             let verdict = before.remove(&apex).filter(enough).unwrap_or_else(|| {
                 let file = parts.file.and_then(|file| files.get_mut(file));
                 let file = file.and_then(|(print, zone)| Some((print.as_ref()?, &mut **zone.as_mut()?)));
-                let result = parts.judge(&apex, key.digest, file, namespace);
+                let result = parts.judge(&apex, key.digest, file, namespace, inner);
                 Verdict { key, result }
             });
             match &verdict.result {
@@ -195,13 +206,7 @@ fn collect<'c>(sources: &[Source<'c>], faults: &mut Vec<Fault>) -> BTreeMap<Name
             }
         }
     }
-    let pieces = || {
-        sources.iter().flat_map(|source| {
-            let file = &source.fragment.file;
-            source.fragment.namespaces.iter().map(move |namespace| (source.number, Piece { file, namespace }))
-        })
-    };
-    for (_, piece) in pieces().filter(|(_, piece)| !piece.namespace.records.is_empty()) {
+    for (_, piece) in pieces(sources).filter(|(_, piece)| !piece.namespace.records.is_empty()) {
         zones.extend(
             Name::parse(&piece.namespace.name)
                 .ok()
@@ -209,7 +214,7 @@ fn collect<'c>(sources: &[Source<'c>], faults: &mut Vec<Fault>) -> BTreeMap<Name
                 .map(|apex| (apex, Parts::default())),
         );
     }
-    for (number, piece) in pieces() {
+    for (number, piece) in pieces(sources) {
         if let Some(parts) = Name::parse(&piece.namespace.name).ok().and_then(|apex| zones.get_mut(&apex)) {
             parts.pieces.push((number, piece));
         }
@@ -217,11 +222,35 @@ fn collect<'c>(sources: &[Source<'c>], faults: &mut Vec<Fault>) -> BTreeMap<Name
     zones
 }
 
+/// The parts of namespaces in all files, each with the number of its file's parsing.
+fn pieces<'s, 'c>(sources: &'s [Source<'c>]) -> impl Iterator<Item = (u64, Piece<'c>)> + use<'s, 'c> {
+    sources.iter().flat_map(|source| {
+        let file = &source.fragment.file;
+        source.fragment.namespaces.iter().map(move |namespace| (source.number, Piece { file, namespace }))
+    })
+}
+
+/// For each zone with others inside, those: of namespaces and of static records alike.
+fn inner_zones(zones: &BTreeMap<Name, Parts<'_>>, state: &State) -> BTreeMap<Name, Vec<Name>> {
+    let with_zone = state.namespaces.iter().filter(|(_, namespace)| namespace.namespace_type != NamespaceType::Http);
+    let mut apexes: BTreeSet<Name> = with_zone.filter_map(|(name, _)| Name::parse(name).ok()).collect();
+    apexes.extend(zones.keys().cloned());
+    let mut inner: BTreeMap<Name, Vec<Name>> = BTreeMap::new();
+    for apex in &apexes {
+        for outer in std::iter::successors(apex.parent(), Name::parent).filter(|outer| apexes.contains(outer)) {
+            inner.entry(outer).or_default().push(apex.clone());
+        }
+    }
+    inner
+}
+
 impl Parts<'_> {
-    /// A number that changes with the records, and with whether there is a namespace. `file` is that of the zone file.
-    fn digest(&self, file: Option<u64>) -> u64 {
+    /// A number that changes with the records, with whether there is a namespace, and with the zones inside. `file` is
+    /// that of the zone file.
+    fn digest(&self, file: Option<u64>, inner: &[Name]) -> u64 {
         let mut hasher = DefaultHasher::new();
         file.hash(&mut hasher);
+        inner.hash(&mut hasher);
         self.pieces.is_empty().hash(&mut hasher);
         for record in self.pieces.iter().flat_map(|(_, piece)| &piece.namespace.records) {
             (&record.owner, record.rtype, record.ttl, &record.rdata).hash(&mut hasher);
@@ -236,6 +265,7 @@ impl Parts<'_> {
         digest: u64,
         file: Option<(&Fingerprint, &mut ZoneFile)>,
         namespace: Option<&crate::model::Namespace>,
+        inner: &[Name],
     ) -> Result<(ZoneSource, usize), Vec<Fault>> {
         let mut faults = Vec::new();
         let (mut files, mut records) = (Vec::new(), Records::new());
@@ -269,8 +299,7 @@ impl Parts<'_> {
             faults.extend(conflict::faults(apex, &pieces, &records, &files));
         }
         let count = records.len();
-        let zone = if pieces.is_empty() { Zone::new(apex.clone(), records) } else { Zone::part(apex.clone(), records) };
-        match zone {
+        match Zone::beside(apex.clone(), records, pieces.is_empty(), inner) {
             Ok(zone) if faults.is_empty() => Ok((ZoneSource::new(digest, Arc::new(zone)), count)),
             Ok(_) => Err(faults),
             Err(found) => {

@@ -348,3 +348,30 @@ fn one_name_has_one_source_of_each_type() {
         ]
     );
 }
+
+#[test]
+fn the_deepest_zone_has_the_name() {
+    let dir = folder(&[("p.test.zone", &zone("c.b NS ns.c.b\nns.c.b A 192.0.2.1\na A 192.0.2.2\n"))]);
+    let mut loader = Loader::new([dir.path().to_owned()]);
+    let alone = source(&load(&mut loader), "p.test").digest;
+    fs::write(dir.path().join("c.b.p.test.zone"), zone("www A 192.0.2.3\n")).unwrap();
+    let both = load(&mut loader);
+    // The outer zone changes with the inner one, and comes with its records again.
+    assert_ne!(source(&both, "p.test").digest, alone);
+    let zone = source(&both, "p.test").zone.as_ref().expect("records");
+    let names: Vec<String> = zone.owners().map(|owner| Name::from_lower(owner.name()).to_string()).collect();
+    assert_eq!(names, ["p.test.", "b.p.test.", "a.p.test."]);
+    fs::remove_file(dir.path().join("c.b.p.test.zone")).unwrap();
+    assert_eq!(source(&load(&mut loader), "p.test").digest, alone);
+}
+
+#[test]
+fn services_lie_outside_the_zones_inside() {
+    let yaml = "version: 1\nnamespaces:\n  - name: p.test\n    services:\n      - name: a.c\n        \
+                dns_records: [{type: A, ttl: 5}]\n  - name: c.p.test\n";
+    assert_eq!(
+        faults_of(&[("n.yaml", yaml)]),
+        ["n.yaml:5:15: namespaces[0].services[0].name: service a.c lies in the zone c.p.test., which is declared, \
+          too; allowed are names outside"]
+    );
+}
