@@ -68,7 +68,7 @@ impl Service {
         match self.attributes.get("FINGERPOST_LIMIT") {
             None => Some(8),
             Some("all") => None,
-            Some(number) => Some(number.parse().unwrap_or(8)),
+            Some(number) => Some(number.parse().unwrap_or(8).max(1)),
         }
     }
 

@@ -215,10 +215,12 @@ fn record_set(service: &Service, record_type: RecordType, ttl: u32) -> Result<Rr
     Ok(match record_type {
         RecordType::A => {
             let addresses = answering(service, |_, instance| instance.ipv4().map(|address| address.octets()));
+            let addresses = distinct(addresses);
             RrSetDraft::V4 { ttl, shown, addresses }
         }
         RecordType::Aaaa => {
             let addresses = answering(service, |_, instance| instance.ipv6().map(|address| address.octets()));
+            let addresses = distinct(addresses);
             RrSetDraft::V6 { ttl, shown, addresses }
         }
         RecordType::Srv => {
@@ -250,4 +252,11 @@ fn answering<'s, T>(service: &'s Service, pick: impl Fn(&'s str, &'s Instance) -
     };
     let healthy: Vec<T> = picked(true);
     if healthy.is_empty() { picked(false) } else { healthy }
+}
+
+/// Each item once: instances that share an address are one record (RFC 2181 §5).
+fn distinct<T: Ord>(mut items: Vec<T>) -> Vec<T> {
+    items.sort_unstable();
+    items.dedup();
+    items
 }
