@@ -12,10 +12,11 @@ use crate::wire::NameKey;
 use crate::zone::Owner;
 
 /// Names a shard should hold when the table is laid out anew: few enough that copying a shard costs about a
-/// microsecond, enough that the pointers to shards stay a small part of the table.
-const NAMES_PER_SHARD: usize = 16;
+/// microsecond, enough that the list of groups, which every edit copies and every retired snapshot lets go of, costs
+/// no more than the shards do.
+const NAMES_PER_SHARD: usize = 32;
 /// The table is laid out anew when shards hold this many names on average.
-const NAMES_PER_SHARD_MOST: usize = 32;
+const NAMES_PER_SHARD_MOST: usize = 64;
 /// Names from which on it pays to lay out with all cores.
 const PARALLEL_FROM: usize = 50_000;
 

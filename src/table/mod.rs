@@ -15,7 +15,7 @@
 //!                                             └─ nodes: header, name, RRset entries, prepared data
 //! ```
 //!
-//! A name's hash picks the shard; a shard holds 16 names or so in one allocation. An edit copies the shards whose
+//! A name's hash picks the shard; a shard holds 32 names or so in one allocation. An edit copies the shards whose
 //! names it changes, the groups of those shards and the list of groups: a few microseconds in a table of a million
 //! names, and the rest is shared with the snapshot before. There is no reference count per name, no pointer inside
 //! a shard, and a lookup touches three to five cache lines.
