@@ -1,5 +1,57 @@
 //! Fingerpost: a self-hosted AWS Cloud Map in front of a fast authoritative DNS data plane.
-#![warn(missing_docs)]
+//!
+//! # The way of the data
+//!
+//! ```text
+//!     HOT  pinned OS threads: no tokio, no locks, no allocation         COLD  one tokio runtime
+//!  socket ─▶ net::udp ─▶ wire::Query ─▶ table::Snapshot ─▶ dns::answer      channel::file
+//!     ▲      (batch)      (parse)        (lookup)           (write)  │          │ Command
+//!     └───────── send ◀── net::mmsg (recvmmsg, sendmmsg) ◀───────────┘          ▼
+//!                              ▲ one view per batch                         registry (single writer)
+//!                              └──────── table::Publisher ◀── table::compile ◀──┘
+//! ```
+//!
+//! # Where things are
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`wire`] | messages as octets: names, queries, EDNS, the writer |
+//! | [`table`] | the immutable answer table, its compilation from the model, its publication |
+//! | [`dns`] | from a query to its response: lookup, selection, negative answers, truncation |
+//! | [`net`] | sockets, the UDP workers, TCP connections and their limits |
+//! | [`model`] | namespaces, services, instances: plain data and Cloud Map's rules for it |
+//! | [`zone`] | static records on their way from files into the table |
+//! | [`registry`] | the single writer: commands become changes and snapshots |
+//! | [`channel`] | how commands arrive; today from files |
+//! | [`config`] | flags, environment variables and the configuration file, resolved once |
+//! | [`metrics`], [`admin`] | counters and how operators see them |
+//! | [`server`] | one server's life, from bind to join |
+//!
+//! # Invariants
+//!
+//! - `wire`, `table`, `dns` and `model` know no sockets, no tokio, no clock and no file format, and forbid unsafe code.
+//!   Randomness comes in through [`dns::Ctx`]. They are tested as functions.
+//! - [`dns::answer`] is total: it cannot fail, block, allocate, log or panic. It returns a response or silence.
+//! - [`table::compile`] is the only way from services and instances to answer data, and [`zone::Zone`] the only one from
+//!   static records. The [`registry`] is the only writer.
+//! - A change is visible in the published snapshot before it is acknowledged. One revision number names both.
+//! - A worker takes one view of the table per batch of packets, and lets go of it when idle. Retired snapshots are freed
+//!   by the publisher, never by a worker.
+//! - A change copies what it changes: no edit copies the table. Only growth to twice the names lays it out anew.
+//! - No response cache stands in front of the table.
+//! - Which instances answer, fail-open included, is decided when a service is compiled, not per query.
+//! - Bad input (a packet, a file, a request) changes nothing, is answered with a clear error, and is counted.
+//! - Unsafe code lives in `net/mmsg.rs`, which talks to the kernel, and nowhere else.
+//!
+//! # Where this differs from what such servers usually do
+//!
+//! - All zones share one hash table. A name's node knows where in the name its zone begins, so that the deepest zone is
+//!   found by the lookup itself; there is no search for a zone before the search for a name.
+//! - A response is made in the buffer of its query: header and question stay, records follow.
+//! - The kernel's count of dropped datagrams is read once a second from the socket's memory information, not from a
+//!   control message with each packet: a socket bound to one address needs no control messages at all.
+//! - Files are followed by inotify's own events rather than through a library above it: only so can a load that overlapped
+//!   a write be told and thrown away.
 
 pub mod admin;
 pub mod channel;

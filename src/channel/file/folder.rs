@@ -77,7 +77,7 @@ pub(super) struct Contents {
 /// Loads declarations, and keeps what each file held so that an unchanged file is not parsed again.
 ///
 /// The records of zones are not kept: a load hands them on in its state, once, if it is told that the state came to
-/// answer ([`Self::applied`]).
+/// answer (`applied`).
 #[derive(Debug)]
 pub struct Loader {
     /// Files and folders, as given.
