@@ -64,6 +64,8 @@ fn follow<'s>(
     // Where the name looked for lies in the message, and the hashes of the names before it.
     let mut name = HEADER_LENGTH;
     let mut before = [0; HOPS_MOST];
+    // The hashes of the names of DNAMEs that have been written.
+    let mut dnames = [0; HOPS_MOST];
     for hop in 0..HOPS_MOST {
         let place = Place::new(Section::Answer, name);
         let start = response.writer.length();
@@ -73,14 +75,25 @@ fn follow<'s>(
                     // RFC 1034 §4.3.2 step 3a: a CNAME answers for every type.
                     positive::write(node, alias, place, &mut ctx.sampler, response);
                 }
+                // It led here, and is in the response.
+                _ if qtype == rtype::DNAME && is_among(&dnames, hop, snapshot.hash(&ctx.key)) => {
+                    return Outcome::Answer;
+                }
                 _ => return finish(snapshot, ctx, node, qtype, name, hop, response),
             },
-            Found::Dname(node, offset) => match redirect(ctx, node, name, offset, response) {
-                // The record made from the DNAME is what was asked for.
-                None if qtype == rtype::CNAME => return Outcome::Answer,
-                None => {}
-                Some(outcome) => return outcome,
-            },
+            Found::Dname(node, offset) => {
+                let hash = snapshot.hash(&ctx.suffix);
+                let is_new = !is_among(&dnames, hop, hash);
+                if let Some(written) = dnames.get_mut(hop) {
+                    *written = hash;
+                }
+                match redirect(ctx, node, name, offset, is_new, response) {
+                    // The record made from the DNAME is what was asked for.
+                    None if qtype == rtype::CNAME => return Outcome::Answer,
+                    None => {}
+                    Some(outcome) => return outcome,
+                }
+            }
             Found::Cut(node, offset) => {
                 return refer(snapshot, ctx, node, name + offset, hop, response);
             }
@@ -100,12 +113,17 @@ fn follow<'s>(
         if name > POINTER_MOST || ctx.key.fill_from(response.writer.written(name)).is_none() {
             return Outcome::Answer;
         }
-        if before.iter().take(hop + 1).any(|hash| *hash == snapshot.hash(&ctx.key)) {
+        if is_among(&before, hop + 1, snapshot.hash(&ctx.key)) {
             return Outcome::Answer;
         }
         own = snapshot.find(&ctx.key);
     }
     Outcome::Answer
+}
+
+/// Whether `hash` is among the first `count` hashes.
+fn is_among(hashes: &[u64; HOPS_MOST], count: usize, hash: u64) -> bool {
+    hashes.iter().take(count).any(|other| *other == hash)
 }
 
 /// Finds out where `ctx.key`, whose node is `own`, leads.
@@ -229,13 +247,23 @@ fn finish(
     if hop > 0 && outcome == Outcome::NoData { Outcome::Answer } else { outcome }
 }
 
-/// Writes the DNAME at `offset` of the name, which lies at `name` of the message, and the CNAME that follows from it
-/// (RFC 6672 §3.2). An outcome ends the chain.
-fn redirect(ctx: &mut Ctx, node: Node<'_>, name: usize, offset: usize, response: &mut Response<'_>) -> Option<Outcome> {
+/// Writes the DNAME at `offset` of the name, which lies at `name` of the message, if it `is_new` to the response, and
+/// the CNAME that follows from it (RFC 6672 §3.2). An outcome ends the chain.
+fn redirect(
+    ctx: &mut Ctx,
+    node: Node<'_>,
+    name: usize,
+    offset: usize,
+    is_new: bool,
+    response: &mut Response<'_>,
+) -> Option<Outcome> {
     let Some(RrSet::Records(set)) = node.set(rtype::DNAME) else { return Some(Outcome::Answer) };
     let target = set.iter().next().and_then(|record| record.get(positive::FIXED_LENGTH..)).unwrap_or_default();
-    let owner = Place::new(Section::Answer, name + offset);
-    positive::write(node, RrSet::Records(set), owner, &mut ctx.sampler, response);
+    // A chain may come by again; an RRset stands in a response once.
+    if is_new {
+        let owner = Place::new(Section::Answer, name + offset);
+        positive::write(node, RrSet::Records(set), owner, &mut ctx.sampler, response);
+    }
     if response.truncated {
         return Some(Outcome::Answer);
     }
