@@ -27,12 +27,13 @@ fn target_offset(rtype: u16) -> Option<usize> {
     }
 }
 
-/// Adds the addresses of the targets of the records of type `rtype` that were written from `start` on, as far as there
-/// is room and they are ours to give.
+/// Adds the addresses of the targets of the records of type `qtype` that were written from `start` on, as far as there
+/// is room and they are ours to give: glue is for NS records only.
 #[inline(never)]
-pub(super) fn write(snapshot: &Snapshot, ctx: &mut Ctx, rtype: u16, start: usize, response: &mut Response<'_>) {
-    let visible = |node: Node<'_>| !node.flags().has(Flags(Flags::OCCLUDED.0 | Flags::CUT.0));
-    write_addresses(snapshot, ctx, rtype, start, visible, response);
+pub(super) fn write(snapshot: &Snapshot, ctx: &mut Ctx, qtype: u16, start: usize, response: &mut Response<'_>) {
+    let hidden = Flags(Flags::OCCLUDED.0 | Flags::CUT.0);
+    let visible = |node: Node<'_>| qtype == rtype::NS || !node.flags().has(hidden);
+    write_addresses(snapshot, ctx, qtype, start, visible, response);
 }
 
 /// Adds the addresses of the name servers of the cut `cut`, whose records were written from `start` on. They may lie
