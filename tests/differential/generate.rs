@@ -80,8 +80,7 @@ const ASKED: &[u16] = &[
     65401,
 ];
 
-/// Whether zones lie inside others. Not yet: the table has one node for each name, and the outer zone's delegation, DS
-/// record and glue have the names of the inner zone's apex and of what is below it.
+/// Whether zones lie inside others. Not yet: at the apex of the inner zone the outer one has a DS record to give.
 const NESTED: bool = false;
 
 /// RRsets of a zone by owner and type: TTL and data.
