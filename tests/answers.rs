@@ -72,6 +72,7 @@ scripts!(
     empty_services_as_on_aws,
     faults,
     flags,
+    glue,
     limits,
     negative,
     positive,

@@ -33,7 +33,7 @@ fn target_offset(rtype: u16) -> Option<usize> {
 pub(super) fn write(snapshot: &Snapshot, ctx: &mut Ctx, qtype: u16, start: usize, response: &mut Response<'_>) {
     let hidden = Flags(Flags::OCCLUDED.0 | Flags::CUT.0);
     let visible = |node: Node<'_>| qtype == rtype::NS || !node.flags().has(hidden);
-    write_addresses(snapshot, ctx, qtype, start, visible, response);
+    write_addresses(snapshot, ctx, qtype, start, visible, |_| false, response);
 }
 
 /// Adds the addresses of the name servers of the cut `cut`, whose records were written from `start` on. They may lie
@@ -41,16 +41,21 @@ pub(super) fn write(snapshot: &Snapshot, ctx: &mut Ctx, qtype: u16, start: usize
 pub(super) fn write_glue(snapshot: &Snapshot, ctx: &mut Ctx, cut: Node<'_>, start: usize, response: &mut Response<'_>) {
     let apex = cut.name().get(cut.apex_offset()..);
     let in_zone = |node: Node<'_>| node.name().get(node.apex_offset()..) == apex;
-    write_addresses(snapshot, ctx, rtype::NS, start, in_zone, response);
+    // Without the addresses of servers inside the delegated zone nobody gets there: TC says that they are missing
+    // (RFC 9471 §3.1). A label boundary need not be checked: a wrong guess costs a retry over TCP.
+    let is_needed = |node: Node<'_>| node.name().ends_with(cut.name());
+    write_addresses(snapshot, ctx, rtype::NS, start, in_zone, is_needed, response);
 }
 
-/// Adds the addresses of those targets whose node `wanted` lets through.
+/// Adds the addresses of those targets whose node `wanted` lets through, and sets TC where there is no room for those
+/// of a target that is `needed`.
 fn write_addresses(
     snapshot: &Snapshot,
     ctx: &mut Ctx,
     rtype: u16,
     start: usize,
     wanted: impl Fn(Node<'_>) -> bool,
+    needed: impl Fn(Node<'_>) -> bool,
     response: &mut Response<'_>,
 ) {
     let Some(skipped) = target_offset(rtype) else { return };
@@ -72,7 +77,8 @@ fn write_addresses(
         }
         let Some(node) = snapshot.find(&ctx.suffix).filter(|node| wanted(*node)) else { continue };
         for set in [rtype::A, rtype::AAAA].into_iter().filter_map(|rtype| node.set(rtype)) {
-            write_whole(node, set, Place::new(Section::Additional, target), ctx, response);
+            let written = write_whole(node, set, Place::new(Section::Additional, target), ctx, response);
+            response.truncated |= !written && needed(node);
         }
     }
 }
@@ -101,15 +107,19 @@ fn is_repeated(start: usize, target: usize, skipped: usize, response: &Response<
     false
 }
 
-/// Writes a set of addresses as a whole or not at all; what is left out here needs no TC (RFC 2181 §9).
-fn write_whole(node: Node<'_>, set: RrSet<'_>, place: Place, ctx: &mut Ctx, response: &mut Response<'_>) {
+/// Writes a set of addresses as a whole or not at all, and returns false where there is no room for it.
+fn write_whole(node: Node<'_>, set: RrSet<'_>, place: Place, ctx: &mut Ctx, response: &mut Response<'_>) -> bool {
     let length = match set {
         RrSet::V4(set) => set.shown() * (FIXED_LENGTH + 4),
         RrSet::V6(set) => set.shown() * (FIXED_LENGTH + 16),
         RrSet::Records(set) => set.octets().len(),
-        RrSet::Services(_) | RrSet::Aliases(_) => return,
+        RrSet::Services(_) | RrSet::Aliases(_) => 0,
     };
-    if length <= response.writer.space() && set.count() > 0 {
+    if length > response.writer.space() {
+        return false;
+    }
+    if length > 0 {
         positive::write(node, set, place, &mut ctx.sampler, response);
     }
+    true
 }
