@@ -75,6 +75,7 @@ scripts!(
     glue,
     limits,
     negative,
+    nested,
     positive,
     sampling,
     services,

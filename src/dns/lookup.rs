@@ -241,6 +241,14 @@ fn finish(
         EmptyService::NoData { ttl } if has_type => (Outcome::NoData, Some(ttl)),
         _ => (Outcome::NoData, None),
     };
+    // The parent's side of a cut says that there is no DS record, if that is ours, too (RFC 4035 §3.1.4.1).
+    if qtype == rtype::DS
+        && node.is_apex()
+        && let Some((encloser, offset)) = closest_encloser(snapshot, ctx)
+    {
+        negative::write(snapshot, ctx, encloser, name + offset, None, response);
+        return Outcome::NoData;
+    }
     // The node may be a wildcard's: its name and the one it stands for have the zone's name as their end.
     let own = (name + ctx.key.length()).saturating_sub(node.name().len());
     negative::write(snapshot, ctx, node, own, ttl, response);
