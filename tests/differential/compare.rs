@@ -3,7 +3,7 @@
 use super::generate::{Group, Query, rtype};
 use super::name::Name;
 use super::response::{Record, Response};
-use super::servers::{EDNS_PAYLOAD, Trio};
+use super::servers::{EDNS_PAYLOAD, Peer, Trio};
 
 /// How a query went.
 pub(crate) enum Verdict {
@@ -12,6 +12,8 @@ pub(crate) enum Verdict {
     Known(Vec<String>),
     /// Different for no known reason; all about it.
     Different(String),
+    /// The server of this name gave no answer.
+    Silent(&'static str),
 }
 
 /// One query and two responses to it.
@@ -132,13 +134,25 @@ impl Pair<'_> {
     }
 }
 
+/// The responses of all three, or the name of the first that gave none.
+fn all_answered(all: &[&Peer; 3], ask: impl Fn(&Peer) -> Option<Response>) -> Result<[Response; 3], &'static str> {
+    let [first, second, third] = all.map(|peer| ask(peer).ok_or(peer.name));
+    Ok([first?, second?, third?])
+}
+
 /// Asks all three.
 pub(crate) fn ask(trio: &Trio, group: &Group, query: &Query) -> Verdict {
     let all = [&trio.fingerpost, &trio.nsd, &trio.knot];
-    let mut responses = all.map(|peer| peer.ask(query));
+    let mut responses = match all_answered(&all, |peer| peer.ask(query)) {
+        Ok(responses) => responses,
+        Err(silent) => return Verdict::Silent(silent),
+    };
     let mut differences = Vec::new();
     if responses.iter().any(|response| response.truncated) || !is_same(&responses) {
-        let whole = all.map(|peer| peer.ask_whole(query));
+        let whole = match all_answered(&all, |peer| peer.ask_whole(query)) {
+            Ok(whole) => whole,
+            Err(silent) => return Verdict::Silent(silent),
+        };
         differences.extend(judge_datagram(query, &responses[0], &whole[0]));
         responses = whole;
     }
