@@ -90,11 +90,6 @@ impl<'s> Editor<'s> {
         }
     }
 
-    /// Whether nothing has been changed.
-    pub fn is_empty(&self) -> bool {
-        self.changed.is_empty() && self.zones.is_empty()
-    }
-
     /// Encodes the node of `name` with `draft` in place of what `layer` had.
     fn encode(&mut self, name: &Name, apex_offset: u8, layer: Layer, draft: Option<&NodeDraft>) {
         let mut words = Vec::new();
