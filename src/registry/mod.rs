@@ -8,6 +8,7 @@
 //! ```
 
 mod diff;
+pub mod store;
 
 use std::thread;
 use std::time::{Duration, Instant};

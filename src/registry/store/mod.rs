@@ -1,0 +1,75 @@
+//! Durable bytes under the registry.
+//!
+//! A store holds rows, each a key and a value in one of a few tables, and knows nothing of what they mean:
+//! `registry::rows` encodes them. There is one writer, the registry, and any number of readers.
+
+/// A kind of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Table {
+    /// Namespaces by id.
+    Namespaces,
+    /// Services by id.
+    Services,
+    /// Instances by service id and instance id.
+    Instances,
+    /// Operations by number, in big-endian order: by age.
+    Operations,
+}
+
+impl Table {
+    /// Every table.
+    pub const ALL: [Self; 4] = [Self::Namespaces, Self::Services, Self::Instances, Self::Operations];
+}
+
+/// One write of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// The table.
+    pub table: Table,
+    /// The row's key.
+    pub key: Box<[u8]>,
+    /// The row's new value; `None` removes it.
+    pub value: Option<Box<[u8]>>,
+}
+
+/// Why a store cannot be used. The texts say what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has it open.
+    #[error("{0}")]
+    Locked(String),
+    /// It was written by a newer version of this program.
+    #[error("{0}")]
+    NewerFormat(String),
+    /// It holds what it cannot hold.
+    #[error("{0}")]
+    Corrupt(String),
+    /// The disk, or what lies between.
+    #[error("{0}")]
+    Io(String),
+}
+
+/// A row as read: key and value.
+pub type Row = (Box<[u8]>, Box<[u8]>);
+
+/// Durable rows. Implemented by an embedded store on disk and by one in memory; one shared by several primaries has to
+/// fit as well.
+pub trait Store: Send + Sync {
+    /// Calls `each` with every row of `table`, in the order of the keys.
+    fn load(
+        &self,
+        table: Table,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// The value of one row.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Box<[u8]>>, StoreError>;
+
+    /// Up to `limit` rows of `table` whose keys come after `after` (from the first on where it is empty), in the order
+    /// of the keys, or before it and in reverse order where `backwards`.
+    fn scan(&self, table: Table, after: &[u8], backwards: bool, limit: usize) -> Result<Vec<Row>, StoreError>;
+
+    /// Makes `writes` durable, all or none, in their order; they are on disk when this returns. An error leaves it open
+    /// whether they are, so that nothing may be written afterwards: every later call fails, too.
+    fn commit(&self, writes: &[Write]) -> Result<(), StoreError>;
+}
