@@ -13,7 +13,7 @@ use super::command::{Outcome, Refusal};
 use super::draft::Draft;
 use super::entry::{NamespaceEntry, Owner, ServiceEntry};
 use crate::model::{
-    Instances, Namespace, NamespaceId, NamespaceType, OperationId, RecordType, Service, ServiceId, State,
+    Instance, Instances, Namespace, NamespaceId, NamespaceType, OperationId, RecordType, Service, ServiceId, State,
 };
 use crate::wire::Name;
 
@@ -136,6 +136,7 @@ impl Draft<'_> {
                 file.display()
             )));
         }
+        service.instances = service.instances.iter().map(|one| declared(one)).collect();
         let before = self.service(id);
         if let Some(before) = before {
             service.instances = joined(&before.service.instances, &service.instances).map_err(|instance| {
@@ -237,6 +238,13 @@ impl Draft<'_> {
             }
         }
     }
+}
+
+/// The instance, known to be declared.
+fn declared(instance: &Instance) -> Instance {
+    let mut instance = instance.clone();
+    instance.declared = true;
+    instance
 }
 
 /// The declared instances and those of `before` that the API registered; the id of one that is both is an error. What

@@ -19,9 +19,7 @@ fn state(services: &[(&str, u8)]) -> State {
         service.source = Some(Path::new("z.yaml").into());
         let instance = |number: u8| {
             let address = format!("10.0.0.{number}");
-            let mut instance = Instance::new(&format!("i-{number}"), None, [("AWS_INSTANCE_IPV4", &*address)]);
-            instance.declared = true;
-            instance
+            Instance::new(&format!("i-{number}"), None, [("AWS_INSTANCE_IPV4", &*address)])
         };
         service.instances = (0..*instances).map(instance).collect();
         namespace.services.insert((*name).into(), service);

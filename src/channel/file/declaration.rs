@@ -235,7 +235,6 @@ fn instance(
     let attributes = attributes.unwrap_or_default();
     let mut instance = Instance::new(text, None, attributes.iter());
     instance.status = health_check.initial_status(&instance);
-    instance.declared = true;
     Some((id.at, instance))
 }
 
