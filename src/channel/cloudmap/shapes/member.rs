@@ -2,8 +2,8 @@
 //!
 //! Decoding and checking are two steps, because they fail differently: a body whose types are wrong is a
 //! `SerializationException`, a value that breaks a rule is `InvalidInput`, which names the member. So every type has
-//! a [`Member::Raw`] that serde decodes, and a check that makes the one from the other. There is no other way to get
-//! a value of the type, and none to declare a member of a [`shape!`](super::member) without a type that checks it.
+//! a [`Member::Raw`] that serde decodes, and a check that makes the one from the other. No field of a structure can be
+//! declared without such a type, so that none goes unchecked.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -113,7 +113,7 @@ macro_rules! shape {
 
         #[allow(unreachable_pub, missing_docs)]
         const _: () = {
-            use $crate::channel::cloudmap::shapes::member::{Member, Path};
+            use $crate::channel::cloudmap::shapes::member::{Member, Path, Text};
 
             pub struct Raw<$a> {
                 $($field: Option<<$type as Member<$a>>::Raw>,)*
@@ -132,7 +132,7 @@ macro_rules! shape {
 
                         fn visit_map<M: serde::de::MapAccess<$a>>(self, mut map: M) -> Result<Raw<$a>, M::Error> {
                             let mut raw = Raw { $($field: None,)* };
-                            while let Some(key) = map.next_key::<$crate::channel::cloudmap::shapes::member::Text<$a>>()? {
+                            while let Some(key) = map.next_key::<Text<$a>>()? {
                                 match &*key {
                                     $($member => raw.$field = map.next_value()?,)*
                                     _ => { map.next_value::<serde::de::IgnoredAny>()?; }

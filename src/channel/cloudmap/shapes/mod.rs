@@ -38,6 +38,9 @@ use services::*;
 use tags::*;
 
 /// A body with its protocol.
+///
+/// What is decoded may borrow from the body. ciborium's reader only yields what borrows nothing; CBOR goes through
+/// [`ciborium::Value::deserialized`].
 pub trait Body<'a> {
     /// Decodes it; the error is a `SerializationException`.
     fn decode<T: Deserialize<'a>>(self) -> Result<T, ApiError>;

@@ -47,7 +47,9 @@ macro_rules! members {
 
 /// Declares enumerations: what a value is, and each value's word.
 macro_rules! words {
-    ($($(#[$meta:meta])* $name:ident $what:literal { $($(#[$value_meta:meta])* $value:ident = $word:literal,)* })*) => { $(
+    ($($(#[$meta:meta])* $name:ident $what:literal {
+        $($(#[$value_meta:meta])* $value:ident = $word:literal,)*
+    })*) => { $(
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $name { $($(#[$value_meta])* $value,)* }

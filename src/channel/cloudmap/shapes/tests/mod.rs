@@ -1,4 +1,4 @@
-//! The inputs and outputs against the API model's facts (`model`, `outputs`), and what the model does not say (`rules`).
+//! Inputs and outputs against the API model's facts (`model`, `outputs`), and what the model does not say (`rules`).
 
 mod model;
 mod outputs;
