@@ -193,7 +193,7 @@ fn new_service(service: &CreateService<'_>, at: &Path<'_>) -> Result<(), ApiErro
         return Err(at.member("Type").refuse(text));
     }
     if service.health_check_config.is_some() && service.health_check_custom_config.is_some() {
-        let text = "is given beside HealthCheckConfig; allowed is one of the two";
+        let text = "it is given beside HealthCheckConfig; allowed is one of the two";
         return Err(at.member("HealthCheckCustomConfig").refuse(text));
     }
     let dns_records = service.dns_config.as_ref().map_or(&[][..], |config| &config.dns_records);

@@ -23,7 +23,7 @@ pub trait Word: Copy + PartialEq + 'static {
         found.map(|(value, _)| *value).ok_or_else(|| {
             let words: Vec<_> = Self::WORDS.iter().map(|(_, word)| *word).collect();
             let allowed = match words.split_last() {
-                Some((last, [])) => format!("{last} alone"),
+                Some((only, [])) => (*only).to_owned(),
                 Some((last, others)) => format!("{} and {last}", others.join(", ")),
                 None => String::new(),
             };
