@@ -12,6 +12,7 @@
 
 mod action;
 mod error;
+pub mod shapes;
 
 pub use action::Action;
 pub use error::ApiError;
