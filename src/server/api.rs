@@ -33,7 +33,7 @@ impl Api {
             _ => None,
         };
         match &credentials {
-            Some(credentials) => info!("the api knows {} access keys", credentials.len()),
+            Some(credentials) => info!("access keys of the api: {}", credentials.len()),
             None if config.api.is_some() => {
                 warn!("the api has no credentials: it accepts every request from this machine, signed or not");
             }
@@ -49,14 +49,15 @@ impl Api {
 
     /// Reads the credentials again; a fault keeps the present ones.
     pub(super) fn reload(&self) {
-        if self.config.api.is_none() {
+        // The environment does not change.
+        if self.config.api.is_none() || self.config.credentials.is_none() {
             return;
         }
         match credentials(&self.config) {
             Ok(credentials) => {
                 let known = credentials.as_ref().map_or(0, Credentials::len);
                 self.gate.replace(credentials);
-                info!("reload: the api knows {known} access keys");
+                info!("reload: access keys of the api: {known}");
             }
             Err(faults) => {
                 faults.0.iter().for_each(|fault| error!("reload: the api's credentials stay as they were: {fault}"));

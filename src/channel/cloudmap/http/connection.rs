@@ -30,7 +30,7 @@ use crate::net::connections::Connection;
 /// How long a stop waits for requests at hand.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How long what a client goes on sending is read and thrown away, so that it gets to read why it was refused: a close
+/// How long, at least, what a client goes on sending is read and thrown away, so that it gets to read why it was refused: a close
 /// with unread octets resets the connection, and the reply is lost on the way.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -116,7 +116,8 @@ async fn converse(
         let mut http =
             pin!(http1::Builder::new().header_read_timeout(None).max_buf_size(MAX_HEAD).serve_connection(io, service));
 
-        let tick = (limits.arrival / 4).min(limits.idle / 4).min(LINGER / 4);
+        // So that no limit is exceeded by much, and a thousand silent connections cost nothing to speak of.
+        let tick = limits.arrival.min(limits.idle) / 4;
         let mut alarm = pin!(sleep(tick));
         let mut grace: Pin<&mut Sleep> = pin!(sleep(GRACE));
         let mut stopping = false;
