@@ -19,15 +19,19 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::admin::{self, Admin, Readiness};
+use crate::channel::cloudmap::actions::Actions;
 use crate::config::{Config, LogFormat};
 use crate::metrics::Metrics;
 use crate::net::udp::{self, Worker};
 use crate::net::{self, Endpoint, tcp};
-use crate::registry::Registry;
+use crate::registry::store::Store;
+use crate::registry::{self, Registry};
 use crate::table;
 
+use self::api::Api;
 use self::declarations::Declarations;
 
+mod api;
 mod declarations;
 mod limits;
 
@@ -41,8 +45,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// declaration is to blame.
 pub fn run(config: Config) -> anyhow::Result<()> {
     report(&config);
+    let api = Api::load(&config)?;
     let sockets = Sockets::bind(&config)?;
-    let listening = sockets.lines()?;
+    let listening = sockets.lines(api.scheme())?;
 
     let runtime = cold_runtime(&config)?;
     let mut signals = Signals::new(&runtime).context("cannot listen for signals")?;
@@ -51,20 +56,32 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let state = admin::State { metrics: Arc::clone(&metrics), readiness: Arc::clone(&readiness) };
     let admin = Admin::start(sockets.admin, state).context("cannot start the admin endpoints")?;
 
-    let mut registry = Registry::new(config.name_servers.clone());
+    let mut registry = Registry::open(registry_settings(&config), open_store(&config)?)?;
     let declarations = Declarations::load(&config, &mut registry, &metrics)?;
     let handle = registry.handle();
+    let (catalog, running, store) = (registry.catalog(), registry.running(), registry.store());
     let (sender, registry) = registry.spawn().context("cannot start the registry")?;
+    let actions = Actions::new(sender.clone(), catalog, running, store, &config.account_id, config.quotas);
     let reload_declarations = declarations.follow(&runtime, sender.clone(), &metrics, &readiness);
 
     let stop = Stop::default();
     let plane = DataPlane::start(&config, sockets.dns, &handle, &metrics, &stop, &runtime)?;
+    let actions = Arc::new(actions);
+    let handler = move |request| {
+        let actions = Arc::clone(&actions);
+        async move { actions.handle(request).await }
+    };
+    let mut requests = JoinSet::new();
+    let reload_certificate =
+        sockets.api.map(|listener| api.serve(listener, handler, &metrics, stop.receiver(), &mut requests, &runtime));
     announce(&config, &listening);
     readiness.set_ready();
 
     runtime.block_on(async {
         while let Wish::Reload = signals.next().await {
             reload(&config);
+            api.reload();
+            reload_certificate.iter().for_each(|reload| reload.notify_one());
             reload_declarations.notify_one();
         }
     });
@@ -73,6 +90,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     readiness.set_stopping();
     stop.stop();
     plane.join(&runtime);
+    runtime.block_on(requests.join_all());
     // What still runs there waits for files only, and is cut off: a file system may take for ever.
     runtime.shutdown_timeout(GRACE);
     drop(sender);
@@ -82,6 +100,22 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     admin.stop();
     info!("stopped");
     Ok(())
+}
+
+/// What the registry has to know of `config`.
+fn registry_settings(config: &Config) -> registry::Settings {
+    registry::Settings {
+        name_servers: config.name_servers.clone(),
+        quotas: config.quotas,
+        custom_health_delay: config.custom_health_delay,
+        operation_retention: config.operation_retention,
+        ..registry::Settings::default()
+    }
+}
+
+/// The durable state in the data folder.
+fn open_store(_config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(Arc::new(registry::store::Memory::default()))
 }
 
 /// Logs the effective settings, what is odd about them, and the kernel limits that will hurt.
@@ -112,6 +146,8 @@ fn cold_runtime(config: &Config) -> anyhow::Result<Runtime> {
 struct Sockets {
     /// One for each DNS address, in the order of the configuration.
     dns: Vec<Endpoint>,
+    /// The AWS API's, unless it is off.
+    api: Option<TcpListener>,
     /// The admin endpoints'.
     admin: TcpListener,
 }
@@ -123,15 +159,21 @@ impl Sockets {
             |&address: &SocketAddr| net::bind(address, config.workers).with_context(|| failure("dns", address));
         Ok(Self {
             dns: config.dns.iter().map(endpoint).collect::<anyhow::Result<_>>()?,
+            api: match config.api {
+                Some(address) => Some(TcpListener::bind(address).with_context(|| failure("api", address))?),
+                None => None,
+            },
             admin: TcpListener::bind(config.admin).with_context(|| failure("admin", config.admin))?,
         })
     }
 
-    /// A line for each socket, for when it answers.
-    fn lines(&self) -> io::Result<Vec<String>> {
+    /// A line for each socket, for when it answers; `scheme` is what the API speaks.
+    fn lines(&self, scheme: &str) -> io::Result<Vec<String>> {
         let dns = self.dns.iter().map(|endpoint| format!("listening on dns udp+tcp {}", endpoint.address));
         let admin = format!("listening on admin http {}", self.admin.local_addr()?);
-        Ok(dns.chain([admin]).collect())
+        let api = self.api.as_ref().map(|api| api.local_addr());
+        let api = api.transpose()?.map(|address| format!("listening on api {scheme} {address}"));
+        Ok(dns.chain(api).chain([admin]).collect())
     }
 }
 
