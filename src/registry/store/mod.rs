@@ -7,6 +7,8 @@
 
 pub mod embedded;
 mod memory;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Bound;
 
