@@ -91,7 +91,8 @@ fn publish(criterion: &mut Criterion) {
                 let current = publisher.handle().load();
                 let mut editor = Editor::new(&current);
                 let before = &namespace.services[&*name];
-                compile::put_apex(&mut editor, &zone, &namespace, None, revision as u32, &[]).expect("a name");
+                compile::put_apex(&mut editor, &zone, &compile::Apex { serial: revision as u32, ..Default::default() })
+                    .expect("a name");
                 compile::put_service(&mut editor, &zone, &name, &changed, Some(before)).expect("a name");
                 let next = editor.finish(revision, 1_000_000);
                 drop(current);

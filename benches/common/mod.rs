@@ -1,6 +1,6 @@
 //! Tables and queries for the benchmarks.
 
-use fingerpost::model::{Attributes, DnsRecord, Instance, Namespace, RecordType, Service};
+use fingerpost::model::{DnsRecord, Instance, Namespace, RecordType, Service};
 use fingerpost::table::{Editor, Snapshot, compile};
 use fingerpost::wire::Name;
 
@@ -24,15 +24,14 @@ pub(crate) fn service(number: u32, instances: u32, records: &[RecordType]) -> Se
     let instances = (0..instances).map(|instance| {
         let address = std::net::Ipv4Addr::from(0x0a00_0000 + number * instances + instance).to_string();
         let attributes = [("AWS_INSTANCE_IPV4", &*address), ("AWS_INSTANCE_PORT", "8080")];
-        let instance_value = Instance { attributes: Attributes::from_pairs(attributes), ..Instance::default() };
-        (format!("task-{number:06}-{instance}").into(), instance_value)
+        Instance::new(&format!("task-{number:06}-{instance}"), None, attributes)
     });
     Service { dns_records: dns_records.collect(), instances: instances.collect(), ..Service::default() }
 }
 
 /// The zone of [`NAMESPACE`].
 pub(crate) fn zone(namespace: &Namespace) -> compile::Zone {
-    compile::Zone::of(NAMESPACE, namespace).expect("a name").expect("a zone")
+    compile::Zone::of(NAMESPACE, namespace.namespace_type).expect("a name").expect("a zone")
 }
 
 /// The table of `namespace`.
@@ -40,7 +39,12 @@ pub(crate) fn table(namespace: &Namespace) -> Snapshot {
     let base = Snapshot::new();
     let mut editor = Editor::new(&base);
     let zone = zone(namespace);
-    compile::put_apex(&mut editor, &zone, namespace, None, 1, &[]).expect("a name");
+    compile::put_apex(
+        &mut editor,
+        &zone,
+        &compile::Apex { soa_ttl: namespace.soa_ttl, serial: 1, ..Default::default() },
+    )
+    .expect("a name");
     for (name, service) in &namespace.services {
         compile::put_service(&mut editor, &zone, name, service, None).expect("a name");
     }

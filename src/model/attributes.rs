@@ -1,11 +1,27 @@
-//! The string map of an instance or a service, packed into one allocation.
+//! String maps, packed: attributes of instances and services, tags of resources.
 
 use std::fmt;
 
-/// Ends a key; cannot occur in keys or values, which are printable ASCII plus space and tab.
+/// Ends a key; cannot occur in keys or values, which hold no control characters but tabs.
 const KEY_END: char = '\u{1f}';
 /// Ends a value.
 const VALUE_END: char = '\u{1e}';
+
+/// Whether `text` can stand in a packed map: it holds no end mark.
+pub fn fits(text: &str) -> bool {
+    !text.contains([KEY_END, VALUE_END])
+}
+
+/// Packs `pairs` behind what `packed` holds already.
+pub(super) fn pack<'a>(packed: &mut String, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) {
+    for (key, value) in pairs {
+        debug_assert!(fits(key) && fits(value));
+        packed.push_str(key);
+        packed.push(KEY_END);
+        packed.push_str(value);
+        packed.push(VALUE_END);
+    }
+}
 
 /// An ordered map from string to string.
 ///
@@ -18,33 +34,84 @@ impl Attributes {
     /// Packs `pairs` in their order. Keys must be unique and neither side may hold control characters.
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut packed = String::new();
-        for (key, value) in pairs {
-            debug_assert!(!key.contains([KEY_END, VALUE_END]) && !value.contains([KEY_END, VALUE_END]));
-            packed.push_str(key);
-            packed.push(KEY_END);
-            packed.push_str(value);
-            packed.push(VALUE_END);
-        }
+        pack(&mut packed, pairs);
         Self(packed.into_boxed_str())
+    }
+
+    /// The pairs, to be read.
+    pub fn pairs(&self) -> Pairs<'_> {
+        Pairs(&self.0)
     }
 
     /// The value of `key`.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.iter().find_map(|(name, value)| (name == key).then_some(value))
+        self.pairs().get(key)
     }
 
     /// All pairs in insertion order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.split_terminator(VALUE_END).filter_map(|pair| pair.split_once(KEY_END))
+        self.pairs().iter()
     }
 
     /// Whether there is no pair.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// The map with `pairs` put into it: a known key keeps its place and gets the new value.
+    #[must_use]
+    pub fn merged<'a>(&'a self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut all: Vec<(&str, &str)> = self.iter().collect();
+        for (key, value) in pairs {
+            match all.iter_mut().find(|(known, _)| *known == key) {
+                Some(pair) => pair.1 = value,
+                None => all.push((key, value)),
+            }
+        }
+        Self::from_pairs(all)
+    }
+
+    /// The map without `keys`; those it does not have are passed over.
+    #[must_use]
+    pub fn without(&self, keys: &[impl AsRef<str>]) -> Self {
+        Self::from_pairs(self.iter().filter(|(known, _)| !keys.iter().any(|key| key.as_ref() == *known)))
+    }
 }
 
 impl fmt::Debug for Attributes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pairs().fmt(f)
+    }
+}
+
+/// A packed map, borrowed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Pairs<'a>(&'a str);
+
+impl<'a> Pairs<'a> {
+    /// What [`pack`] made.
+    pub(super) fn of(packed: &'a str) -> Self {
+        Self(packed)
+    }
+
+    /// Whether every pair is one of key and value.
+    pub(super) fn is_whole(self) -> bool {
+        (self.0.is_empty() || self.0.ends_with(VALUE_END))
+            && self.0.split_terminator(VALUE_END).all(|pair| pair.matches(KEY_END).count() == 1)
+    }
+
+    /// The value of `key`.
+    pub fn get(self, key: &str) -> Option<&'a str> {
+        self.iter().find_map(|(name, value)| (name == key).then_some(value))
+    }
+
+    /// All pairs in insertion order.
+    pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
+        self.0.split_terminator(VALUE_END).filter_map(|pair| pair.split_once(KEY_END))
+    }
+}
+
+impl fmt::Debug for Pairs<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
     }
@@ -62,5 +129,13 @@ mod tests {
         assert_eq!(attributes.get("d"), None);
         assert_eq!(attributes.iter().map(|(key, _)| key).collect::<String>(), "bac");
         assert!(Attributes::default().is_empty());
+    }
+
+    #[test]
+    fn merges_and_forgets() {
+        let attributes = Attributes::from_pairs([("a", "1"), ("b", "2")]);
+        let merged = attributes.merged([("c", "3"), ("a", "4")]);
+        assert_eq!(merged, Attributes::from_pairs([("a", "4"), ("b", "2"), ("c", "3")]));
+        assert_eq!(merged.without(&["b", "x"]), Attributes::from_pairs([("a", "4"), ("c", "3")]));
     }
 }

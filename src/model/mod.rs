@@ -7,15 +7,19 @@
 #![forbid(unsafe_code)]
 
 mod attributes;
+mod id;
 mod instance;
+mod instances;
 mod namespace;
 mod service;
 pub mod validate;
 
-pub use attributes::Attributes;
+pub use attributes::{Attributes, Pairs, fits};
+pub use id::{NamespaceId, OperationId, ServiceId};
 pub use instance::{HealthStatus, Instance};
+pub use instances::Instances;
 pub use namespace::{Namespace, NamespaceType, State, ZoneSource};
-pub use service::{DnsRecord, HealthCheck, RecordType, RoutingPolicy, Service};
+pub use service::{DnsRecord, HealthCheck, Probe, ProbeType, RecordType, RoutingPolicy, Service};
 
 /// Monotonic number of a registry state; the first published state has revision 1.
 pub type Revision = u64;

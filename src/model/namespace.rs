@@ -1,15 +1,16 @@
 //! The container of services, and the whole of what a registry knows.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
-use super::Service;
+use super::{Attributes, Service};
 use crate::wire::Name;
 use crate::wire::types::rtype;
 use crate::zone::Zone;
 
 /// Kind of a namespace (API model `NamespaceType`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum NamespaceType {
     /// A zone for the clients of one VPC.
     #[default]
@@ -29,6 +30,12 @@ pub struct Namespace {
     pub vpc: Option<Box<str>>,
     /// TTL of the SOA record in seconds, which is the negative TTL.
     pub soa_ttl: u32,
+    /// For people.
+    pub description: Option<Box<str>>,
+    /// Tags of the namespace.
+    pub tags: Attributes,
+    /// The first file that declares it.
+    pub source: Option<Arc<Path>>,
     /// Services by name as written. No two names differ only by case in a DNS namespace.
     pub services: BTreeMap<Box<str>, Service>,
 }
@@ -44,6 +51,9 @@ impl Default for Namespace {
             namespace_type: NamespaceType::DnsPrivate,
             vpc: None,
             soa_ttl: Self::DEFAULT_SOA_TTL,
+            description: None,
+            tags: Attributes::default(),
+            source: None,
             services: BTreeMap::new(),
         }
     }

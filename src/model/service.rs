@@ -1,8 +1,9 @@
 //! A named thing in a namespace, and how DNS shows its instances.
 
-use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
 
-use super::{Attributes, Instance};
+use super::{Attributes, HealthStatus, Instance, Instances};
 
 /// The record types a service can have (API model `RecordType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,13 +38,49 @@ pub enum RoutingPolicy {
 }
 
 /// Where health comes from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum HealthCheck {
     /// Nowhere: every instance counts as healthy.
     #[default]
     None,
     /// The registrant says (`HealthCheckCustomConfig`).
     Custom,
+    /// This server looks (`HealthCheckConfig`).
+    Probe(Probe),
+}
+
+impl HealthCheck {
+    /// The status of an instance that has just come.
+    pub fn initial_status(&self, instance: &Instance) -> HealthStatus {
+        match self {
+            Self::Custom => instance.initial_status().unwrap_or(HealthStatus::Healthy),
+            // Until a probe knows better, which counts as healthy (Route 53 Developer Guide).
+            Self::None | Self::Probe(_) => HealthStatus::Unknown,
+        }
+    }
+}
+
+/// What a probe asks (API model `HealthCheckType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeType {
+    /// `GET` over HTTP.
+    Http,
+    /// `GET` over TLS; the certificate is not looked at.
+    Https,
+    /// A connection.
+    Tcp,
+}
+
+/// How this server looks after an instance's health (API model `HealthCheckConfig`): as the client gave it, so that it
+/// reads the same back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// What it asks.
+    pub probe_type: ProbeType,
+    /// Path of the request; `None` means `/`.
+    pub path: Option<Box<str>>,
+    /// Equal results in a row that flip the status; `None` means 3.
+    pub failure_threshold: Option<u8>,
 }
 
 /// A service; its name is the key under which its namespace holds it.
@@ -57,8 +94,14 @@ pub struct Service {
     pub health_check: HealthCheck,
     /// Service attributes, Fingerpost's own settings among them.
     pub attributes: Attributes,
-    /// Instances by id.
-    pub instances: BTreeMap<Box<str>, Instance>,
+    /// For people.
+    pub description: Option<Box<str>>,
+    /// Tags of the service.
+    pub tags: Attributes,
+    /// The file that declares it; `None` for one that the API made.
+    pub source: Option<Arc<Path>>,
+    /// The instances.
+    pub instances: Instances,
 }
 
 impl Service {

@@ -1,250 +1,297 @@
 //! The single writer: every channel sends it the same [`Command`]s, and it alone publishes.
 //!
-//! A command is applied to the state, compiled into the answer table and published before its caller hears of it:
-//! whoever has an acknowledged revision sees it in DNS. A refused command changes nothing.
-//!
 //! ```text
-//! channels ─▶ Sender ─▶ [registry thread] ─▶ state ─▶ table::compile ─▶ Publisher ─▶ views of the workers
+//! channels ─▶ Sender ─▶ [registry thread]  draft ─▶ compile ─▶ store (one commit) ─▶ Publisher ─▶ Catalog ─▶ replies
+//!                        takes what waits    │ over the catalog                        DNS          readers
+//!                                            └─ a refused command leaves no trace in it
 //! ```
+//!
+//! Commands that wait are taken together: they are applied one after the other to a [`draft`], which is compiled into
+//! answer tables, committed to the store as one batch, published, put into the [`Catalog`], and only then acknowledged.
+//! Whoever has an acknowledged revision finds it after a crash, sees it in DNS and reads it from the catalog. While the
+//! store works, the next batch gathers; nothing ever waits for company.
 
-mod diff;
+mod catalog;
+mod command;
+mod compile;
+mod declare;
+mod draft;
+mod entry;
+mod instances;
+mod namespaces;
+mod operation;
+mod quotas;
+mod recover;
+mod rows;
+mod services;
+mod settings;
 pub mod store;
+mod writer;
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{mpsc, oneshot};
+pub use catalog::{Catalog, Reader};
+pub use command::{
+    Command, CreateNamespace, CreateService, Outcome, Refusal, RegisterInstance, Resource, UpdateNamespace,
+    UpdateService,
+};
+pub use entry::{NamespaceEntry, Owner, ServiceEntry};
+pub use operation::{Operation, OperationStatus, OperationType, Running};
+pub use quotas::Quotas;
+pub use rows::check as check_row;
+pub use settings::Settings;
+pub use writer::Sender;
 
-use crate::model::{Revision, State};
+use self::draft::{Draft, Due};
+use self::store::{Memory, Store, StoreError, Table, Write};
+use crate::model::{OperationId, Revision};
 use crate::table::{Handle, Publisher, Snapshot};
-use crate::wire::{Name, NameError};
+use crate::wire::Name;
 
-/// Commands that wait at most; a channel that sends faster is slowed down.
-const QUEUE: usize = 1024;
-/// How often retired snapshots are looked at while nothing happens.
-const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
-
-/// A wish sent to the registry.
-#[derive(Debug)]
-pub enum Command {
-    /// What the declaration files say, all of it: it takes the place of what they said before.
-    Declare(State),
-}
+/// Key of the row that holds the revision.
+const META_REVISION: &[u8] = b"revision";
+/// Operations that one batch forgets at most, so that no batch waits long for it.
+const FORGET: usize = 1000;
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The revision that shows it; the one before where nothing changed.
     pub revision: Revision,
-    /// Owner names in the table.
+    /// Owner names in the tables.
     pub names: usize,
     /// Registered instances.
     pub instances: usize,
-    /// From the command's start to its visibility.
+    /// From the start of the command's batch to its visibility.
     pub elapsed: Duration,
+    /// What came of it.
+    pub outcome: Outcome,
 }
 
-/// Why a command was refused. Nothing has changed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    /// A name cannot stand in DNS.
-    #[error("namespace {namespace}: {fault}")]
-    Name {
-        /// The namespace.
-        namespace: Box<str>,
-        /// What is wrong.
-        fault: NameError,
-    },
-    /// A zone is said to have changed, and its records are not at hand.
-    #[error("zone {apex} comes without its records")]
-    NoRecords {
-        /// The zone.
-        apex: Name,
-    },
-    /// The registry has ended.
-    #[error("the registry has stopped")]
-    Stopped,
-}
-
-//----------- Registry ---------------------------------------------------------------------------------------
-
-/// The state and the table made from it.
+/// The state, the tables made from it, and the store under it.
 pub struct Registry {
-    state: State,
-    revision: Revision,
-    publisher: Publisher,
-    name_servers: Vec<Name>,
+    settings: Settings,
+    catalog: Reader,
+    publishers: Vec<Publisher>,
+    store: Arc<dyn Store>,
+    running: Arc<Running>,
+    due: BinaryHeap<Reverse<Due>>,
+    /// Set once a commit has failed.
+    broken: Option<String>,
+    /// When old operations were last looked for.
+    swept: Instant,
 }
 
 impl Registry {
-    /// An empty registry whose zones name `name_servers` in their NS records.
+    /// An empty registry in memory, whose zones name `name_servers` in their NS records.
     pub fn new(name_servers: Vec<Name>) -> Self {
-        Self { state: State::default(), revision: 0, publisher: Publisher::new(Snapshot::new()), name_servers }
+        let settings = Settings { name_servers, ..Settings::default() };
+        // A store in memory has nothing to fail at.
+        Self::empty(settings, Arc::new(Memory::default()))
     }
 
-    /// Access to what is published.
+    /// The registry as `store` has it, with all of it in the tables.
+    pub fn open(settings: Settings, store: Arc<dyn Store>) -> Result<Self, StoreError> {
+        let recovered = recover::recover(&*store)?;
+        let mut registry = Self::empty(settings, store);
+        registry.running.start_after(recovered.last_operation);
+        registry.due = recovered.due.into_iter().map(Reverse).collect();
+        let tables = registry.tables();
+        let nothing = Catalog::default();
+        let mut draft = Draft::new(&nothing, &registry.settings, &tables, now());
+        recovered.namespaces.into_iter().for_each(|entry| draft.put_namespace(entry));
+        recovered.services.into_iter().for_each(|entry| draft.put_service(entry));
+        let corrupt = |refusal: Refusal| StoreError::Corrupt(refusal.to_string());
+        let snapshots = compile::compile(&draft, recovered.revision).map_err(corrupt)?;
+        let parts = draft.into_parts();
+        drop(tables);
+        registry.publish(snapshots);
+        parts.install(&mut registry.catalog.write(), recovered.revision);
+        Ok(registry)
+    }
+
+    fn empty(settings: Settings, store: Arc<dyn Store>) -> Self {
+        let publishers = (0..settings.views()).map(|_| Publisher::new(Snapshot::new())).collect();
+        Self {
+            settings,
+            catalog: Reader::default(),
+            publishers,
+            store,
+            running: Arc::default(),
+            due: BinaryHeap::new(),
+            broken: None,
+            swept: Instant::now(),
+        }
+    }
+
+    /// Access to what is published for everybody.
     pub fn handle(&self) -> Handle {
-        self.publisher.handle()
+        self.publishers[0].handle()
     }
 
-    /// The state as of the last command.
-    pub fn state(&self) -> &State {
-        &self.state
+    /// Access to what is published in each view: everybody's, then each VPC's.
+    pub fn handles(&self) -> Vec<Handle> {
+        self.publishers.iter().map(Publisher::handle).collect()
     }
 
-    /// Applies `command` and publishes what comes of it.
+    /// Access to what is acknowledged.
+    pub fn catalog(&self) -> Reader {
+        self.catalog.clone()
+    }
+
+    /// Operations on their way.
+    pub fn running(&self) -> Arc<Running> {
+        Arc::clone(&self.running)
+    }
+
+    /// The store, for readers of operations.
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
+    }
+
+    /// Applies one command, as a batch of its own.
     pub fn apply(&mut self, command: Command) -> Result<Change, Refusal> {
-        let start = Instant::now();
-        let Command::Declare(next) = command;
-        let current = self.publisher.handle().load();
-        let mut snapshot = None;
-        if next != self.state || self.revision == 0 {
-            let revision = self.revision + 1;
-            snapshot = Some(diff::compile(&current, &self.state, &next, revision, &self.name_servers)?);
-            (self.state, self.revision) = (next, revision);
-            // The table has them now.
-            self.state.zones.values_mut().for_each(|source| source.zone = None);
-        }
-        // Our own hold on the current snapshot must not keep it in the list of retired ones.
-        drop(current);
-        if let Some(snapshot) = snapshot {
-            self.publisher.publish(snapshot);
-        }
-        let current = self.publisher.handle().load();
-        Ok(Change {
-            revision: self.revision,
-            names: current.names(),
-            instances: current.instances(),
-            elapsed: start.elapsed(),
-        })
+        let place = self.running.enter(&command, &self.catalog.read(), now())?;
+        let operation = place.as_ref().map(operation::Place::take);
+        let mut results = self.apply_batch(vec![(command, operation)]);
+        results.pop().unwrap_or(Err(Refusal::Stopped))
     }
 
-    /// Runs the registry on a thread of its own, until every [`Sender`] is gone.
-    pub fn spawn(mut self) -> std::io::Result<(Sender, thread::JoinHandle<()>)> {
-        let (sender, mut receiver) = mpsc::channel::<Request>(QUEUE);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        let serve = move || {
-            runtime.block_on(async move {
-                loop {
-                    match tokio::time::timeout(SWEEP_INTERVAL, receiver.recv()).await {
-                        Ok(Some((command, reply))) => {
-                            // A caller that no longer waits still has its command applied.
-                            let _ = reply.send(self.apply(command));
-                        }
-                        Ok(None) => return,
-                        Err(_elapsed) => {
-                            self.publisher.sweep();
-                        }
-                    }
-                }
-            });
-        };
-        let thread = thread::Builder::new().name("registry".into()).spawn(serve)?;
-        Ok((Sender(sender), thread))
+    /// Applies commands in their order, each with the operation it has, if any. All that succeed become one revision.
+    fn apply_batch(&mut self, batch: Vec<(Command, Option<Operation>)>) -> Vec<Result<Change, Refusal>> {
+        let start = Instant::now();
+        let count = batch.len();
+        match self.try_batch(batch) {
+            Ok(outcomes) => {
+                let (revision, instances) = {
+                    let catalog = self.catalog.read();
+                    (catalog.revision, catalog.instances)
+                };
+                let names = self.tables().iter().map(|table| table.names()).sum();
+                let elapsed = start.elapsed();
+                let change = |outcome| Change { revision, names, instances, elapsed, outcome };
+                outcomes.into_iter().map(|outcome| outcome.map(change)).collect()
+            }
+            Err(refusal) => vec![Err(refusal); count],
+        }
+    }
+
+    /// Drafts, compiles, commits, publishes. An error is everybody's.
+    fn try_batch(
+        &mut self,
+        batch: Vec<(Command, Option<Operation>)>,
+    ) -> Result<Vec<Result<Outcome, Refusal>>, Refusal> {
+        if let Some(reason) = &self.broken {
+            return Err(Refusal::Store(reason.clone()));
+        }
+        let now = now();
+        let tables = self.tables();
+        let catalog = self.catalog.read();
+        let mut draft = Draft::new(&catalog, &self.settings, &tables, now);
+        while let Some(Reverse(due)) = self.due.peek().filter(|due| due.0.at <= now) {
+            draft.turn_status(due);
+            self.due.pop();
+        }
+        let outcomes: Vec<_> = batch.into_iter().map(|(command, operation)| draft.apply(command, operation)).collect();
+        if draft.is_empty() && catalog.revision != 0 {
+            return Ok(outcomes);
+        }
+        let revision = catalog.revision + 1;
+        let snapshots = compile::compile(&draft, revision)?;
+        compile::settle(&mut draft.zones);
+        let mut rows = draft.rows();
+        let mut parts = draft.into_parts();
+        // Our own hold on a snapshot must not keep it in the list of retired ones.
+        drop((catalog, tables));
+        if !rows.is_empty() {
+            let value = Some(revision.to_be_bytes().into());
+            rows.push(Write { table: Table::Meta, key: META_REVISION.into(), value });
+            if let Err(error) = self.store.commit(&rows) {
+                let reason = error.to_string();
+                self.broken = Some(reason.clone());
+                return Err(Refusal::Store(reason));
+            }
+        }
+        self.publish(snapshots);
+        self.due.extend(std::mem::take(&mut parts.due).into_iter().map(Reverse));
+        parts.install(&mut self.catalog.write(), revision);
+        Ok(outcomes)
+    }
+
+    /// The published tables, one for each view.
+    fn tables(&self) -> Vec<Arc<Snapshot>> {
+        self.publishers.iter().map(|publisher| publisher.handle().load()).collect()
+    }
+
+    /// Publishes what changed, view by view.
+    fn publish(&mut self, snapshots: Vec<Option<Snapshot>>) {
+        for (publisher, snapshot) in self.publishers.iter_mut().zip(snapshots) {
+            if let Some(snapshot) = snapshot {
+                publisher.publish(snapshot);
+            }
+        }
+    }
+
+    /// Frees what nobody sees any more, and forgets operations past their time.
+    fn sweep(&mut self) -> Result<(), StoreError> {
+        for publisher in &mut self.publishers {
+            publisher.sweep();
+        }
+        if self.broken.is_some() || self.swept.elapsed() < Duration::from_secs(10) {
+            return Ok(());
+        }
+        self.swept = Instant::now();
+        let retention = self.settings.operation_retention.as_millis() as u64;
+        let oldest = rows::operation_key(OperationId::first_at(now().saturating_sub(retention)));
+        let old = self.store.scan(Table::Operations, &[], false, FORGET)?;
+        let old = old.into_iter().map(|(key, _)| key).filter(|key| **key < *oldest);
+        let writes: Vec<_> = old.map(|key| Write { table: Table::Operations, key, value: None }).collect();
+        if writes.is_empty() { Ok(()) } else { self.store.commit(&writes) }
+    }
+
+    /// When the next status turns.
+    fn next_due(&self) -> Option<u64> {
+        self.due.peek().map(|due| due.0.at)
     }
 }
 
-/// A command with the place to which its result goes.
-type Request = (Command, oneshot::Sender<Result<Change, Refusal>>);
-
-/// A channel's access to the registry.
-#[derive(Clone)]
-pub struct Sender(mpsc::Sender<Request>);
-
-impl Sender {
-    /// Sends `command` and waits until it is visible, or refused.
-    pub async fn send(&self, command: Command) -> Result<Change, Refusal> {
-        let (reply, result) = oneshot::channel();
-        self.0.send((command, reply)).await.map_err(|_| Refusal::Stopped)?;
-        result.await.map_err(|_| Refusal::Stopped)?
+impl Draft<'_> {
+    /// Applies one command.
+    fn apply(&mut self, command: Command, operation: Option<Operation>) -> Result<Outcome, Refusal> {
+        match (command, operation) {
+            (Command::Declare(state), _) => self.declare(state),
+            (Command::CreateNamespace(create), Some(operation)) => self.create_namespace(create, operation),
+            (Command::UpdateNamespace(update), Some(operation)) => self.update_namespace(update, operation),
+            (Command::DeleteNamespace(id), Some(operation)) => self.delete_namespace(id, operation),
+            (Command::CreateService(create), _) => self.create_service(create),
+            (Command::UpdateService(update), Some(operation)) => self.update_service(update, operation),
+            (Command::DeleteService(id), _) => self.delete_service(id),
+            (Command::PutServiceAttributes(id, attributes), _) => self.put_service_attributes(id, &attributes),
+            (Command::RemoveServiceAttributes(id, keys), _) => self.remove_service_attributes(id, &keys),
+            (Command::RegisterInstance(register), Some(operation)) => self.register_instance(register, operation),
+            (Command::DeregisterInstance(id, instance), Some(operation)) => {
+                self.deregister_instance(id, &instance, operation)
+            }
+            (Command::SetCustomHealth(id, instance, status), _) => self.set_custom_health(id, &instance, status),
+            (Command::SetProbedHealth(id, instance, status), _) => self.set_probed_health(id, &instance, status),
+            (Command::Tag(resource, tags), _) => self.change_tags(resource, |before| before.merged(tags.iter())),
+            (Command::Untag(resource, keys), _) => self.change_tags(resource, |before| before.without(&keys)),
+            // Only these have no place while they wait: their namespace is gone.
+            (Command::UpdateNamespace(update), None) => Err(Refusal::NoNamespace(update.id.to_string())),
+            (Command::DeleteNamespace(id), None) => Err(Refusal::NoNamespace(id.to_string())),
+            (Command::CreateNamespace(_) | Command::UpdateService(_), None)
+            | (Command::RegisterInstance(_) | Command::DeregisterInstance(..), None) => Err(Refusal::Stopped),
+        }
     }
+}
 
-    /// [`Self::send`] for threads that may block; not for tasks.
-    pub fn send_blocking(&self, command: Command) -> Result<Change, Refusal> {
-        let (reply, result) = oneshot::channel();
-        self.0.blocking_send((command, reply)).map_err(|_| Refusal::Stopped)?;
-        result.blocking_recv().map_err(|_| Refusal::Stopped)?
-    }
+/// This moment, in milliseconds since the epoch.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{DnsRecord, Instance, Namespace, RecordType, Service};
-
-    /// A namespace `z.test` with services of one A record, each with as many instances as said.
-    fn state(services: &[(&str, u8)]) -> State {
-        let mut namespace = Namespace::default();
-        for (name, instances) in services {
-            let mut service =
-                Service { dns_records: vec![DnsRecord { record_type: RecordType::A, ttl: 10 }], ..Service::default() };
-            for number in 0..*instances {
-                let address = format!("10.0.0.{number}");
-                let attributes = crate::model::Attributes::from_pairs([("AWS_INSTANCE_IPV4", &*address)]);
-                service.instances.insert(format!("i-{number}").into(), Instance { attributes, ..Instance::default() });
-            }
-            namespace.services.insert((*name).into(), service);
-        }
-        State { namespaces: [("z.test".into(), namespace)].into(), ..State::default() }
-    }
-
-    fn addresses(registry: &Registry, name: &str) -> Option<usize> {
-        let snapshot = registry.handle().load();
-        Some(snapshot.find_name(&Name::parse(name).unwrap())?.set(1)?.count())
-    }
-
-    #[test]
-    fn a_declaration_replaces_the_one_before() {
-        let mut registry = Registry::new(Vec::new());
-        let change = registry.apply(Command::Declare(state(&[("a", 2), ("b", 1)]))).unwrap();
-        assert_eq!((change.revision, change.names, change.instances), (1, 3, 3));
-        assert_eq!(addresses(&registry, "a.z.test"), Some(2));
-
-        let change = registry.apply(Command::Declare(state(&[("a", 1), ("c", 4)]))).unwrap();
-        assert_eq!((change.revision, change.names, change.instances), (2, 3, 5));
-        assert_eq!(addresses(&registry, "a.z.test"), Some(1));
-        assert_eq!(addresses(&registry, "b.z.test"), None);
-        assert_eq!(addresses(&registry, "c.z.test"), Some(4));
-
-        let change = registry.apply(Command::Declare(state(&[("a", 1), ("c", 4)]))).unwrap();
-        assert_eq!(change.revision, 2, "the same again is no change");
-
-        let change = registry.apply(Command::Declare(State::default())).unwrap();
-        assert_eq!((change.revision, change.names, change.instances), (3, 0, 0));
-    }
-
-    #[test]
-    fn a_service_may_take_over_the_name_of_an_instance() {
-        let mut registry = Registry::new(Vec::new());
-        let mut first = state(&[("z", 1)]);
-        let srv = DnsRecord { record_type: RecordType::Srv, ttl: 10 };
-        let services = &mut first.namespaces.get_mut("z.test").unwrap().services;
-        services.get_mut("z").unwrap().dns_records = vec![srv];
-        registry.apply(Command::Declare(first)).unwrap();
-        assert_eq!(addresses(&registry, "i-0.z.z.test"), Some(1));
-
-        registry.apply(Command::Declare(state(&[("i-0.z", 3), ("z", 1)]))).unwrap();
-        assert_eq!(addresses(&registry, "i-0.z.z.test"), Some(3));
-    }
-
-    #[test]
-    fn a_refused_command_changes_nothing() {
-        let mut registry = Registry::new(Vec::new());
-        registry.apply(Command::Declare(state(&[("a", 1)]))).unwrap();
-        let bad = state(&[("a", 2), (&"x".repeat(64), 1)]);
-        assert!(matches!(registry.apply(Command::Declare(bad)), Err(Refusal::Name { .. })));
-        assert_eq!(addresses(&registry, "a.z.test"), Some(1));
-        assert_eq!(registry.handle().load().revision(), 1);
-    }
-
-    #[tokio::test]
-    async fn a_command_is_visible_when_it_is_acknowledged() {
-        let registry = Registry::new(Vec::new());
-        let handle = registry.handle();
-        let (sender, thread) = registry.spawn().unwrap();
-        let change = sender.send(Command::Declare(state(&[("a", 1)]))).await.unwrap();
-        assert_eq!(handle.load().revision(), change.revision);
-        drop(sender);
-        thread.join().unwrap();
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use super::draft::{NodeDraft, RrSetDraft, ServiceEntry};
 use super::edit::Editor;
 use super::encode::static_flags;
 use super::node::{Flags, Layer};
-use crate::model::{HealthStatus, Instance, Namespace, NamespaceType, RecordType, RoutingPolicy, Service, ZoneSource};
+use crate::model::{HealthStatus, Instance, Instances, NamespaceType, RecordType, RoutingPolicy, Service, ZoneSource};
 use crate::wire::types::rtype;
 use crate::wire::{Name, NameError, wire_labels};
 use crate::zone;
@@ -26,8 +26,8 @@ pub struct Zone {
 
 impl Zone {
     /// The zone of the namespace called `name`; `None` where its type has none.
-    pub fn of(name: &str, namespace: &Namespace) -> Result<Option<Self>, NameError> {
-        match namespace.namespace_type {
+    pub fn of(name: &str, namespace_type: NamespaceType) -> Result<Option<Self>, NameError> {
+        match namespace_type {
             NamespaceType::Http => Ok(None),
             NamespaceType::DnsPrivate | NamespaceType::DnsPublic => Ok(Some(Self { apex: Name::parse(name)? })),
         }
@@ -44,24 +44,31 @@ impl Zone {
     }
 }
 
-/// Puts or renews the apex of a namespace's zone with its SOA and NS records. `serial` is the SOA's, `name_servers` its
-/// NS records, except where `source`, the static records of the same zone, has its own: then the serial counts from
-/// the one declared.
-pub fn put_apex(
-    editor: &mut Editor<'_>,
-    zone: &Zone,
-    namespace: &Namespace,
-    source: Option<&ZoneSource>,
-    serial: u32,
-    name_servers: &[Name],
-) -> Result<(), NameError> {
-    let mut draft = match namespace.services.get(".") {
+/// What stands at the apex of a namespace's zone.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Apex<'a> {
+    /// The service called `.`, whose records are the apex's.
+    pub service: Option<&'a Service>,
+    /// TTL of the SOA record in seconds, which is the negative TTL.
+    pub soa_ttl: u32,
+    /// The static records of the same zone. Where they have an SOA or NS record, those stand there.
+    pub source: Option<&'a ZoneSource>,
+    /// The SOA's serial; added to that of a declared SOA.
+    pub serial: u32,
+    /// Names in the NS records; the first is also the SOA's.
+    pub name_servers: &'a [Name],
+}
+
+/// Puts or renews the apex of a namespace's zone.
+pub fn put_apex(editor: &mut Editor<'_>, zone: &Zone, apex: &Apex<'_>) -> Result<(), NameError> {
+    let Apex { service, soa_ttl, source, serial, name_servers } = *apex;
+    let mut draft = match service {
         Some(service) => service_draft(service)?,
         None => NodeDraft::default(),
     };
     let (soa, ttl) = match source {
         Some(ZoneSource { soa: Some((soa, ttl)), .. }) => (with_serial(soa, serial), *ttl),
-        _ => (soa(zone, namespace, serial, name_servers), namespace.soa_ttl),
+        _ => (soa(zone, soa_ttl, serial, name_servers), soa_ttl),
     };
     draft.sets.push(RrSetDraft::Records { rtype: rtype::SOA, ttl, rdata: vec![soa] });
     if source.is_none_or(|source| !source.has_name_servers) {
@@ -73,10 +80,10 @@ pub fn put_apex(
 }
 
 /// RDATA of the SOA record of a namespace (RFC 1035 §3.3.13).
-fn soa(zone: &Zone, namespace: &Namespace, serial: u32, name_servers: &[Name]) -> Vec<u8> {
+fn soa(zone: &Zone, soa_ttl: u32, serial: u32, name_servers: &[Name]) -> Vec<u8> {
     let mut soa = name_servers.first().unwrap_or(&zone.apex).as_wire().to_vec();
     soa.extend_from_slice(zone.apex.child("hostmaster").as_ref().unwrap_or(&zone.apex).as_wire());
-    let numbers = [serial].into_iter().chain(SOA_TIMERS).chain([namespace.soa_ttl]);
+    let numbers = [serial].into_iter().chain(SOA_TIMERS).chain([soa_ttl]);
     soa.extend(numbers.flat_map(u32::to_be_bytes));
     soa
 }
@@ -130,10 +137,9 @@ pub fn retire_service(
     after: Option<&Service>,
 ) -> Result<(), NameError> {
     let owner = zone.owner(name)?;
-    let has_names = after.filter(|after| after.ttl(RecordType::Srv).is_some());
-    for id in instance_names(before) {
-        if has_names.is_none_or(|after| !after.instances.contains_key(id)) {
-            editor.remove(&owner.child(id)?, Layer::Services);
+    for (old, new) in Instances::differences(targets(Some(before)), targets(after)) {
+        if let (Some(old), None) = (old, new) {
+            editor.remove(&owner.child(old.id())?, Layer::Services);
         }
     }
     // The apex, home of the service called `.`, is renewed or removed with its namespace.
@@ -152,8 +158,17 @@ pub fn put_service(
     before: Option<&Service>,
 ) -> Result<(), NameError> {
     let owner = zone.owner(name)?;
-    for id in instance_names(service) {
-        put_instance(editor, zone, &owner, id, service, before)?;
+    if let Some(ttl) = service.ttl(RecordType::Srv) {
+        // With another TTL, every one of them is another.
+        let before = before.filter(|before| before.ttl(RecordType::Srv) == Some(ttl));
+        for (old, new) in Instances::differences(targets(before), targets(Some(service))) {
+            // Its health does not show at its own name: an SRV answer may name it anyway.
+            if let Some(new) = new
+                && old.is_none_or(|old| old.attributes() != new.attributes())
+            {
+                put_instance(editor, zone, &owner.child(new.id())?, new, ttl);
+            }
+        }
     }
     // A service that only the API discovers has no name in DNS.
     if !service.dns_records.is_empty() && name != "." {
@@ -162,41 +177,18 @@ pub fn put_service(
     Ok(())
 }
 
-/// Ids of the instances that have names of their own: those of a service with SRV records.
-fn instance_names(service: &Service) -> impl Iterator<Item = &str> {
-    let has_names = service.ttl(RecordType::Srv).is_some();
-    service.instances.keys().filter(move |_| has_names).map(|id| &**id)
+/// The instances that have names of their own: those of a service with SRV records.
+fn targets(service: Option<&Service>) -> &Instances {
+    const NONE: &Instances = &Instances::EMPTY;
+    service.filter(|service| service.ttl(RecordType::Srv).is_some()).map_or(NONE, |service| &service.instances)
 }
 
-/// Puts `id.service.namespace` with the instance's addresses, healthy or not: an SRV answer may name it.
-fn put_instance(
-    editor: &mut Editor<'_>,
-    zone: &Zone,
-    owner: &Name,
-    id: &str,
-    service: &Service,
-    before: Option<&Service>,
-) -> Result<(), NameError> {
-    let (Some(instance), Some(ttl)) = (service.instances.get(id), service.ttl(RecordType::Srv)) else {
-        return Ok(());
-    };
-    let unchanged = |before: &Service| {
-        before.ttl(RecordType::Srv) == Some(ttl)
-            && before.instances.get(id).is_some_and(|before| before.attributes == instance.attributes)
-    };
-    if before.is_some_and(unchanged) {
-        return Ok(());
-    }
+/// Puts `name`, an instance's own, with its addresses.
+fn put_instance(editor: &mut Editor<'_>, zone: &Zone, name: &Name, instance: &Instance, ttl: u32) {
     let v4 = instance.ipv4().map(|address| RrSetDraft::V4 { ttl, shown: 1, addresses: vec![address.octets()] });
     let v6 = instance.ipv6().map(|address| RrSetDraft::V6 { ttl, shown: 1, addresses: vec![address.octets()] });
-    let name = owner.child(id)?;
-    editor.put(
-        &name,
-        zone.offset(&name),
-        Layer::Services,
-        &NodeDraft { flags: Flags::default(), sets: v4.into_iter().chain(v6).collect() },
-    );
-    Ok(())
+    let draft = NodeDraft { flags: Flags::default(), sets: v4.into_iter().chain(v6).collect() };
+    editor.put(name, zone.offset(name), Layer::Services, &draft);
 }
 
 /// The node of a service.
@@ -214,18 +206,18 @@ fn record_set(service: &Service, record_type: RecordType, ttl: u32) -> Result<Rr
     };
     Ok(match record_type {
         RecordType::A => {
-            let addresses = answering(service, |_, instance| instance.ipv4().map(|address| address.octets()));
+            let addresses = answering(service, |instance| instance.ipv4().map(|address| address.octets()));
             let addresses = distinct(addresses);
             RrSetDraft::V4 { ttl, shown, addresses }
         }
         RecordType::Aaaa => {
-            let addresses = answering(service, |_, instance| instance.ipv6().map(|address| address.octets()));
+            let addresses = answering(service, |instance| instance.ipv6().map(|address| address.octets()));
             let addresses = distinct(addresses);
             RrSetDraft::V6 { ttl, shown, addresses }
         }
         RecordType::Srv => {
-            let entries = answering(service, |id, instance| {
-                let mut labels = wire_labels(id).ok()?;
+            let entries = answering(service, |instance| {
+                let mut labels = wire_labels(instance.id()).ok()?;
                 labels.pop();
                 let v4 = instance.ipv4().map(|address| address.octets());
                 let v6 = instance.ipv6().map(|address| address.octets());
@@ -234,7 +226,7 @@ fn record_set(service: &Service, record_type: RecordType, ttl: u32) -> Result<Rr
             RrSetDraft::Services { ttl, shown, entries }
         }
         RecordType::Cname => {
-            let targets = answering(service, |_, instance| instance.cname());
+            let targets = answering(service, Instance::cname);
             let targets = targets.into_iter().map(wire_labels).collect::<Result<_, _>>()?;
             RrSetDraft::Aliases { ttl, targets }
         }
@@ -243,12 +235,11 @@ fn record_set(service: &Service, record_type: RecordType, ttl: u32) -> Result<Rr
 
 /// What `pick` takes from the instances that answer: the healthy ones with something to give, or all with
 /// something to give where none of them is healthy.
-fn answering<'s, T>(service: &'s Service, pick: impl Fn(&'s str, &'s Instance) -> Option<T>) -> Vec<T> {
+fn answering<'s, T>(service: &'s Service, pick: impl Fn(&'s Instance) -> Option<T>) -> Vec<T> {
     let picked = |healthy_only: bool| {
         let instances = service.instances.iter();
-        let answering =
-            instances.filter(move |(_, instance)| !healthy_only || instance.status != HealthStatus::Unhealthy);
-        answering.filter_map(|(id, instance)| pick(id, instance)).collect()
+        let answering = instances.filter(move |instance| !healthy_only || instance.status != HealthStatus::Unhealthy);
+        answering.filter_map(|instance| pick(instance)).collect()
     };
     let healthy: Vec<T> = picked(true);
     if healthy.is_empty() { picked(false) } else { healthy }

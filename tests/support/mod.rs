@@ -58,10 +58,10 @@ impl Table {
             }
             ["instance", id, attributes @ ..] => {
                 for number in numbers(line) {
-                    let (id, instance) = read_instance(id, attributes, number);
+                    let instance = read_instance(id, attributes, number);
                     let service = self.service.clone();
                     let service = self.namespace().services.get_mut(&*service).unwrap();
-                    service.instances.insert(id.into(), instance);
+                    service.instances.insert(instance.into());
                 }
             }
             ["zone", apex] => self.zones.push((Name::parse(apex).unwrap(), Records::new())),
@@ -144,13 +144,13 @@ fn read_service(policy: &str, words: &[&str]) -> Service {
 }
 
 /// An instance, with `number` in place of every brace.
-fn read_instance(id: &str, words: &[&str], number: u32) -> (String, Instance) {
-    let mut instance = Instance::default();
+fn read_instance(id: &str, words: &[&str], number: u32) -> Instance {
+    let mut status = HealthStatus::default();
     let mut attributes = Vec::new();
     for word in words {
         let Some((key, value)) = word.split_once('=') else {
             assert_eq!(*word, "unhealthy");
-            instance.status = HealthStatus::Unhealthy;
+            status = HealthStatus::Unhealthy;
             continue;
         };
         let key = match key {
@@ -162,8 +162,8 @@ fn read_instance(id: &str, words: &[&str], number: u32) -> (String, Instance) {
         };
         attributes.push((key, substitute(value, number)));
     }
-    instance.attributes = Attributes::from_pairs(attributes.iter().map(|(key, value)| (*key, &**value)));
-    (substitute(id, number), instance)
+    let pairs = attributes.iter().map(|(key, value)| (*key, &**value));
+    Instance::new(&substitute(id, number), None, pairs).with_status(status)
 }
 
 /// The numbers of the range `{1..3}` in `text`; a single one where there is none.

@@ -13,6 +13,7 @@
 //! | [`http`], [`tls`] | connections and their limits, requests and replies as HTTP has them |
 //! | [`access`], [`credentials`] | who may ask for what |
 //! | [`protocol`] | JSON and CBOR |
+//! | [`shapes`] | the API model's structures and its constraints |
 
 #![forbid(unsafe_code)]
 
@@ -22,6 +23,7 @@ pub mod credentials;
 mod error;
 pub mod http;
 pub mod protocol;
+pub mod shapes;
 pub mod tls;
 
 pub use access::Caller;

@@ -98,7 +98,7 @@ fn claims<'c>(apex: &Name, pieces: &[Piece<'c>]) -> HashMap<Vec<u8>, Claim<'c>> 
             // Names that are none have been told of.
             let Ok(owner) = apex.child(&service.name) else { continue };
             if service.service.ttl(RecordType::Srv).is_some() {
-                for (index, id) in service.service.instances.keys().enumerate() {
+                for (index, id) in service.service.instances.ids().enumerate() {
                     if let Ok(name) = owner.child(id) {
                         let claim = Claim { piece: *piece, service, instance: Some((id, index)) };
                         claims.insert(name.as_wire().to_vec(), claim);
@@ -136,7 +136,7 @@ impl<'c> Claim<'c> {
             return records.map(|record| number(record.record_type)).collect();
         };
         let instance = self.service.service.instances.get(id);
-        let has = |of: fn(&Instance) -> bool, rtype| instance.is_some_and(of).then_some(rtype);
+        let has = |of: fn(&Instance) -> bool, rtype| instance.is_some_and(|instance| of(instance)).then_some(rtype);
         [has(|one| one.ipv4().is_some(), rtype::A), has(|one| one.ipv6().is_some(), rtype::AAAA)]
             .into_iter()
             .flatten()

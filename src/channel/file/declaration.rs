@@ -32,7 +32,7 @@ use super::reader::{Reader, Trail, key_text};
 use super::records as static_records;
 use super::yaml::{self, Node};
 use crate::model::validate::{Violation, attributes, names, records as rules};
-use crate::model::{Attributes, DnsRecord, HealthCheck, HealthStatus, Instance, NamespaceType, RoutingPolicy, Service};
+use crate::model::{Attributes, DnsRecord, HealthCheck, Instance, NamespaceType, RoutingPolicy, Service};
 use crate::wire::Name;
 
 /// Reads a declaration. The fragment holds what could be understood, and is complete if there are no faults.
@@ -161,25 +161,26 @@ fn service(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) ->
             .iter()
             .enumerate()
             .filter_map(|(index, node)| {
-                let (id, at, instance) = instance(reader, node, &trail.index(index), known, service.health_check)?;
-                Some((id, (at, index), instance))
+                let (at, instance) = instance(reader, node, &trail.index(index), known, &service.health_check)?;
+                Some(((at, index), instance))
             })
             .collect();
-        found.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.cmp(&b.1)));
+        found.sort_by(|a, b| a.1.id().cmp(b.1.id()).then(a.0.cmp(&b.0)));
         found.dedup_by(|next, first| {
-            let twice = next.0 == first.0;
+            let twice = next.1.id() == first.1.id();
             if twice {
-                let (at, index) = next.1;
+                let (at, index) = next.0;
                 let text = format!(
                     "instance {} stands there twice, first on line {}; allowed is once",
-                    next.0, first.1.0.line
+                    next.1.id(),
+                    first.0.0.line
                 );
                 reader.fault(at, &trail.index(index).key("id"), text);
             }
             twice
         });
-        places = found.iter().map(|(_, place, _)| *place).collect();
-        service.instances = found.into_iter().map(|(id, _, instance)| (id, instance)).collect();
+        places = found.iter().map(|(place, _)| *place).collect();
+        service.instances = found.into_iter().map(|(_, instance)| instance).collect();
     }
     let name = reader.required(name, node.at, trail, "name")?;
     let text = reader.text(name, &trail.key("name"))?;
@@ -214,14 +215,14 @@ fn custom_config(reader: &mut Reader, node: &Node, trail: &Trail<'_>) {
     }
 }
 
-/// One instance with its id and the id's place. Its attributes are held against `dns_records` where these are known.
+/// One instance with its id's place. Its attributes are held against `dns_records` where these are known.
 fn instance(
     reader: &mut Reader,
     node: &Node,
     trail: &Trail<'_>,
     dns_records: Option<&[DnsRecord]>,
-    health_check: HealthCheck,
-) -> Option<(Box<str>, Position, Instance)> {
+    health_check: &HealthCheck,
+) -> Option<(Position, Instance)> {
     let [id, attributes] = reader.fields(node, trail, ["id", "attributes"])?;
     let check = |pairs: &[(&str, &str)]| attributes::instance(pairs, dns_records.unwrap_or_default());
     let attributes = reader
@@ -232,12 +233,9 @@ fn instance(
     reader.checked(id.at, &trail.key("id"), names::instance_id(text))?;
     // With a fault in its attributes it is known all the same: another one of its id is a fault, too.
     let attributes = attributes.unwrap_or_default();
-    let status = match (health_check, attributes.get("AWS_INIT_HEALTH_STATUS")) {
-        (HealthCheck::None, _) => HealthStatus::Unknown,
-        (HealthCheck::Custom, Some("UNHEALTHY")) => HealthStatus::Unhealthy,
-        (HealthCheck::Custom, _) => HealthStatus::Healthy,
-    };
-    Some((text.into(), id.at, Instance { attributes, status }))
+    let mut instance = Instance::new(text, None, attributes.iter());
+    instance.status = health_check.initial_status(&instance);
+    Some((id.at, instance))
 }
 
 /// A map of attributes. Any scalar is taken as the text it was written as: `8080` is "8080".

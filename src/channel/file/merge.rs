@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::fault::{Fault, Position};
 use super::fragment::{DeclaredNamespace, DeclaredService, Fragment, Given};
 use crate::model::validate::{self, Owners, Part, Shown, Violation, names};
-use crate::model::{Namespace, NamespaceType, State};
+use crate::model::{Namespace, NamespaceType, Service, State};
 
 /// A part of a namespace and the file it stands in.
 type Piece<'a> = (&'a Arc<Path>, &'a DeclaredNamespace);
@@ -83,6 +83,7 @@ impl Merger {
             namespace_type: known.unwrap_or_default(),
             vpc: vpc.cloned(),
             soa_ttl: soa_ttl.copied().unwrap_or(Namespace::DEFAULT_SOA_TTL),
+            source: pieces.first().map(|(file, _)| Arc::clone(file)),
             ..Namespace::default()
         };
         self.services(known, name, pieces, &mut namespace);
@@ -182,7 +183,8 @@ impl Merger {
                     );
                 }
                 self.service_faults(piece, declared, found);
-                namespace.services.insert(declared.name.clone(), declared.service.clone());
+                let service = Service { source: Some(Arc::clone(piece.0)), ..declared.service.clone() };
+                namespace.services.insert(declared.name.clone(), service);
             }
         }
     }
@@ -193,7 +195,7 @@ impl Merger {
             return;
         }
         let places: HashMap<&str, (Position, usize)> =
-            declared.service.instances.keys().map(|id| &**id).zip(declared.instances.iter().copied()).collect();
+            declared.service.instances.ids().zip(declared.instances.iter().copied()).collect();
         let service = format!(".services[{}]", declared.index);
         for (part, message) in found {
             match part {
@@ -217,7 +219,7 @@ fn first_at(
     let Some(((file, _), first)) = places.get(taken.service) else {
         return violation.to_string();
     };
-    let instance = taken.instance.and_then(|id| first.service.instances.keys().position(|key| **key == *id));
+    let instance = taken.instance.and_then(|id| first.service.instances.ids().position(|known| known == id));
     let at = instance.and_then(|index| first.instances.get(index)).map_or(first.at, |(at, _)| *at);
     format!("{violation} (the other is at {}:{}:{})", file.display(), at.line, at.column)
 }

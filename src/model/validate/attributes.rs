@@ -115,11 +115,7 @@ fn instance_key(key: &str) -> Result<bool, Violation> {
         }
         _ => {}
     }
-    // API model `AttrKey`: ^[a-zA-Z0-9!-~]+$
-    if !(1..=KEY_MAX).contains(&key.len()) || !key.bytes().all(|octet| octet.is_ascii_graphic()) {
-        let allowed = "1 to 255 printable ASCII characters without blanks";
-        return Err(Violation::not(key, "the key of an attribute", allowed));
-    }
+    attribute_key(key)?;
     if has_prefix(key, "AWS_") {
         // Developer guide: keys of custom attributes do not start with AWS_.
         let text = format!("{} is reserved; allowed are {KNOWN} and keys without AWS_ at the start", Shown(key));
@@ -131,6 +127,13 @@ fn instance_key(key: &str) -> Result<bool, Violation> {
         return Err(Violation::new(text));
     }
     Ok(false)
+}
+
+/// The key of any attribute (API model `AttrKey`: `^[a-zA-Z0-9!-~]+$`).
+fn attribute_key(key: &str) -> Result<(), Violation> {
+    let fits = (1..=KEY_MAX).contains(&key.len()) && key.bytes().all(|octet| octet.is_ascii_graphic());
+    let allowed = "1 to 255 printable ASCII characters without blanks";
+    fits.then_some(()).ok_or_else(|| Violation::not(key, "the key of an attribute", allowed))
 }
 
 /// The value of one of Cloud Map's own attributes.
@@ -170,6 +173,15 @@ fn attribute_value(value: &str) -> Result<(), Violation> {
         let allowed = "up to 1024 printable ASCII characters with blanks only inside";
         Violation::not(value, "the value of an attribute", allowed)
     })
+}
+
+/// Attributes that instances are discovered by (API model `Attributes`): any that one may have had at any time.
+pub fn query(pairs: &[(&str, &str)]) -> Vec<AttributeFault> {
+    let faults = pairs.iter().enumerate().filter_map(|(index, (key, value))| {
+        let checked = attribute_key(key).and_then(|()| attribute_value(value));
+        Some(AttributeFault::pair(index, checked.err()?))
+    });
+    faults.collect()
 }
 
 /// The attributes of a service (API model `ServiceAttributesMap`), Fingerpost's own settings among them.

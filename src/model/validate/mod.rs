@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::{NamespaceType, RecordType, Service, State};
+use super::{Instance, NamespaceType, RecordType, Service, State};
 
 pub mod attributes;
 pub mod names;
@@ -93,19 +93,32 @@ pub fn service_in_namespace<'a>(
                     allowed are A, AAAA and SRV";
         found.push((Part::DnsRecords, Violation::new(text)));
     }
-    let has_srv = service.ttl(RecordType::Srv).is_some();
-    for (id, instance) in &service.instances {
-        if has_srv && let Err(violation) = names::instance_owner(id, name, namespace) {
-            found.push((Part::Instance(id), violation));
-        }
-        if instance.attributes.get(attributes::EC2_INSTANCE_ID).is_some() {
-            // API model, `RegisterInstance$Attributes`.
-            let text = "AWS_EC2_INSTANCE_ID is for HTTP namespaces only; allowed are AWS_INSTANCE_IPV4, \
-                        AWS_INSTANCE_IPV6 and AWS_INSTANCE_CNAME";
-            found.push((Part::Instance(id), Violation::new(text)));
+    for instance in service.instances.iter() {
+        if let Err(violation) = instance_in_namespace(namespace, name, service, instance) {
+            found.push((Part::Instance(instance.id()), violation));
         }
     }
     found
+}
+
+/// The rules that tie an instance of a service called `name` to a namespace that owns a zone.
+pub fn instance_in_namespace(
+    namespace: &str,
+    name: &str,
+    service: &Service,
+    instance: &Instance,
+) -> Result<(), Violation> {
+    if service.ttl(RecordType::Srv).is_some() {
+        names::instance_owner(instance.id(), name, namespace)?;
+    }
+    if instance.attributes().get(attributes::EC2_INSTANCE_ID).is_some() {
+        // API model, `RegisterInstance$Attributes`.
+        return Err(Violation::new(
+            "AWS_EC2_INSTANCE_ID is for HTTP namespaces only; allowed are AWS_INSTANCE_IPV4, AWS_INSTANCE_IPV6 and \
+             AWS_INSTANCE_CNAME",
+        ));
+    }
+    Ok(())
 }
 
 /// Who produces an owner name: a service, or an instance of an SRV service.
@@ -168,7 +181,7 @@ impl<'a> Owners<'a> {
         service: &'a Service,
     ) -> impl Iterator<Item = (Part<'a>, Owner<'a>, Violation)> {
         let has_srv = service.ttl(RecordType::Srv).is_some();
-        let targets = service.instances.keys().filter(move |_| has_srv).map(|id| Some(&**id));
+        let targets = service.instances.ids().filter(move |_| has_srv).map(Some);
         std::iter::once(None).chain(targets).filter_map(move |instance| {
             let (taken, violation) = self.take(Owner { service: name, instance }).err()?;
             Some((instance.map_or(Part::Name, Part::Instance), taken, violation))
@@ -193,9 +206,9 @@ pub fn state(state: &State) -> Vec<Violation> {
             found.extend(service.dns_records.iter().filter_map(|record| records::ttl(&record.ttl.to_string()).err()));
             let pairs: Vec<_> = service.attributes.iter().collect();
             found.extend(attributes::service(&pairs).into_iter().map(|fault| fault.violation));
-            for (id, instance) in &service.instances {
-                found.extend(names::instance_id(id).err());
-                let pairs: Vec<_> = instance.attributes.iter().collect();
+            for instance in service.instances.iter() {
+                found.extend(names::instance_id(instance.id()).err());
+                let pairs: Vec<_> = instance.attributes().iter().collect();
                 let faults = attributes::instance(&pairs, &service.dns_records);
                 found.extend(faults.into_iter().map(|fault| fault.violation));
             }
@@ -212,18 +225,12 @@ pub fn state(state: &State) -> Vec<Violation> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Attributes, DnsRecord, Instance, RoutingPolicy};
+    use crate::model::{DnsRecord, Instance, RoutingPolicy};
 
     fn service(types: &[RecordType], instances: &[(&str, &[(&str, &str)])]) -> Service {
         Service {
             dns_records: types.iter().map(|&record_type| DnsRecord { record_type, ttl: 10 }).collect(),
-            instances: instances
-                .iter()
-                .map(|(id, pairs)| {
-                    let attributes = Attributes::from_pairs(pairs.iter().copied());
-                    ((*id).into(), Instance { attributes, ..Instance::default() })
-                })
-                .collect(),
+            instances: instances.iter().map(|(id, pairs)| Instance::new(id, None, pairs.iter().copied())).collect(),
             ..Service::default()
         }
     }

@@ -43,6 +43,13 @@ pub fn namespace_name(kind: NamespaceType, name: &str) -> Result<(), Violation> 
     }
 }
 
+/// The name by which instances of a namespace are discovered (API model `NamespaceName`: `^[!-~]{1,1024}$`).
+pub fn http_name(name: &str) -> Result<(), Violation> {
+    let fits = (1..=HTTP_NAME_MAX).contains(&name.len()) && is_graphic(name);
+    let allowed = "1 to 1024 printable ASCII characters without blanks";
+    fits.then_some(()).ok_or_else(|| Violation::not(name, "the name of a namespace", allowed))
+}
+
 /// The VPC of a namespace of type `kind` (API model `ResourceId`; `CreatePrivateDnsNamespace` alone takes one).
 pub fn vpc(kind: NamespaceType, vpc: &str) -> Result<(), Violation> {
     if kind != NamespaceType::DnsPrivate {

@@ -70,7 +70,7 @@ pub fn combination(records: &[DnsRecord], policy: RoutingPolicy) -> Result<(), V
 }
 
 /// The name of a record type.
-pub(super) fn name(record_type: RecordType) -> &'static str {
+pub fn name(record_type: RecordType) -> &'static str {
     match record_type {
         RecordType::A => "A",
         RecordType::Aaaa => "AAAA",

@@ -3,6 +3,12 @@
 //! A store holds rows, each a key and a value in one of a few tables, and knows nothing of what they mean:
 //! `registry::rows` encodes them. There is one writer, the registry, and any number of readers.
 
+mod memory;
+
+use std::ops::Bound;
+
+pub use memory::Memory;
+
 /// A kind of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Table {
@@ -14,11 +20,13 @@ pub enum Table {
     Instances,
     /// Operations by number, in big-endian order: by age.
     Operations,
+    /// What is of the registry as a whole.
+    Meta,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 4] = [Self::Namespaces, Self::Services, Self::Instances, Self::Operations];
+    pub const ALL: [Self; 5] = [Self::Namespaces, Self::Services, Self::Instances, Self::Operations, Self::Meta];
 }
 
 /// One write of a batch.
@@ -72,4 +80,12 @@ pub trait Store: Send + Sync {
     /// Makes `writes` durable, all or none, in their order; they are on disk when this returns. An error leaves it open
     /// whether they are, so that nothing may be written afterwards: every later call fails, too.
     fn commit(&self, writes: &[Write]) -> Result<(), StoreError>;
+}
+
+fn bounds(after: &[u8], backwards: bool) -> (Bound<&[u8]>, Bound<&[u8]>) {
+    match (after, backwards) {
+        ([], _) => (Bound::Unbounded, Bound::Unbounded),
+        (after, false) => (Bound::Excluded(after), Bound::Unbounded),
+        (before, true) => (Bound::Unbounded, Bound::Excluded(before)),
+    }
 }

@@ -17,7 +17,7 @@ fn the_example_is_read_whole() {
         (RoutingPolicy::Multivalue, Some(10), Some(8))
     );
     assert_eq!(api.health_check, HealthCheck::Custom);
-    let health: Vec<_> = api.instances.values().map(|instance| instance.status).collect();
+    let health: Vec<_> = api.instances.iter().map(|instance| instance.status).collect();
     assert_eq!(health[..3], [HealthStatus::Healthy; 3]);
     assert_eq!(health[3..], [HealthStatus::Unhealthy]);
     assert_eq!(api.instances["task-1"].port(), Some(8080));
@@ -40,7 +40,7 @@ fn attributes_are_text_as_written() {
         "  - name: s\n    instances:\n    - id: 1\n      attributes: {a: 010, b: yes, c: 1e3, d: '', e: 'null', 5: 1.0, f: !!str null}",
     );
     let state = state(&text);
-    let attributes = &state.namespaces["x.local"].services["s"].instances["1"].attributes;
+    let attributes = &state.namespaces["x.local"].services["s"].instances["1"].attributes();
     let pairs: Vec<_> = attributes.iter().collect();
     let expected = [("a", "010"), ("b", "yes"), ("c", "1e3"), ("d", ""), ("e", "null"), ("5", "1.0"), ("f", "null")];
     assert_eq!(pairs, expected);

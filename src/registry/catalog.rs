@@ -1,0 +1,105 @@
+//! Everything the registry has acknowledged, for readers.
+//!
+//! The registry's thread alone writes, once a batch and for as long as it takes to put the changed entries in. Readers
+//! lock for a lookup and leave with shared entries, which nobody changes any more.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use super::entry::{NamespaceEntry, ServiceEntry};
+use crate::model::{NamespaceId, Revision, ServiceId, ZoneSource};
+use crate::wire::Name;
+
+/// Namespaces, services and instances, with the ways to find them.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    /// The revision that these are of.
+    pub(super) revision: Revision,
+    pub(super) namespaces: BTreeMap<NamespaceId, Arc<NamespaceEntry>>,
+    pub(super) services: BTreeMap<ServiceId, Arc<ServiceEntry>>,
+    /// Services of a namespace by the key of their name.
+    pub(super) names: HashMap<NamespaceId, BTreeMap<Box<str>, ServiceId>>,
+    /// Namespaces by the name under which they are discovered.
+    pub(super) http_names: HashMap<Box<str>, NamespaceId>,
+    /// Namespaces that own a zone, by view and apex.
+    pub(super) apexes: HashMap<(usize, Name), NamespaceId>,
+    /// Declared zones of static records.
+    pub(super) zones: BTreeMap<Name, ZoneSource>,
+    /// Instances in all services.
+    pub(super) instances: usize,
+}
+
+impl Catalog {
+    /// The revision of what is here.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// A namespace.
+    pub fn namespace(&self, id: NamespaceId) -> Option<&Arc<NamespaceEntry>> {
+        self.namespaces.get(&id)
+    }
+
+    /// A service.
+    pub fn service(&self, id: ServiceId) -> Option<&Arc<ServiceEntry>> {
+        self.services.get(&id)
+    }
+
+    /// A namespace by the name under which it is discovered.
+    pub fn discovered_namespace(&self, http_name: &str) -> Option<&Arc<NamespaceEntry>> {
+        self.namespaces.get(self.http_names.get(http_name)?)
+    }
+
+    /// A service of `namespace` by its name.
+    pub fn service_named(&self, namespace: &NamespaceEntry, name: &str) -> Option<&Arc<ServiceEntry>> {
+        let services = self.names.get(&namespace.id)?;
+        // Most names are written as they are kept.
+        let id = services.get(name).or_else(|| services.get(&*namespace.service_key(name)))?;
+        self.services.get(id)
+    }
+
+    /// Namespaces in the order of their ids, those after `after`.
+    pub fn namespaces_after(&self, after: Option<NamespaceId>) -> impl Iterator<Item = &Arc<NamespaceEntry>> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.namespaces.range((start, Bound::Unbounded)).map(|(_, entry)| entry)
+    }
+
+    /// Services of all namespaces in the order of their ids, those after `after`.
+    pub fn services_after(&self, after: Option<ServiceId>) -> impl Iterator<Item = &Arc<ServiceEntry>> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.services.range((start, Bound::Unbounded)).map(|(_, entry)| entry)
+    }
+
+    /// Services of one namespace in the order of their names.
+    pub fn services_of(&self, namespace: NamespaceId) -> impl Iterator<Item = &Arc<ServiceEntry>> {
+        self.names.get(&namespace).into_iter().flatten().filter_map(|(_, id)| self.services.get(id))
+    }
+
+    /// How many services a namespace has.
+    pub fn service_count(&self, namespace: NamespaceId) -> usize {
+        self.names.get(&namespace).map_or(0, BTreeMap::len)
+    }
+
+    /// How many instances all services have.
+    pub fn instance_count(&self) -> usize {
+        self.instances
+    }
+}
+
+/// A reader's access to the catalog; clones are cheap.
+#[derive(Clone, Default)]
+pub struct Reader(Arc<RwLock<Catalog>>);
+
+impl Reader {
+    /// The catalog of this moment. Hold it for lookups only: the registry waits meanwhile.
+    pub fn read(&self) -> RwLockReadGuard<'_, Catalog> {
+        // Nobody panics while writing to it half-way: entries are made before.
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The registry's own access.
+    pub(super) fn write(&self) -> std::sync::RwLockWriteGuard<'_, Catalog> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

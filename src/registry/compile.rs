@@ -1,0 +1,238 @@
+//! From a draft to snapshots: which names of which tables change.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::command::Refusal;
+use super::draft::Draft;
+use super::entry::{NamespaceEntry, ServiceEntry};
+use crate::model::{NamespaceId, Service, ServiceId, ZoneSource};
+use crate::table::compile::{self, Apex, Zone};
+use crate::table::{Editor, Snapshot};
+use crate::wire::{Name, NameError};
+use crate::zone;
+
+/// What a draft does to a service: its namespace's zones and the service itself, before and after.
+struct Edit<'d> {
+    name: &'d str,
+    before: Option<(usize, Zone, &'d Service)>,
+    after: Option<(usize, Zone, &'d Service)>,
+}
+
+/// The tables of `draft` as `revision`; `None` where a view's does not change.
+///
+/// A namespace in which anything changed gets its apex anew, with the revision as serial. All that goes is taken away
+/// before anything is put, because one service may take over the name of another.
+pub(super) fn compile(draft: &Draft<'_>, revision: u64) -> Result<Vec<Option<Snapshot>>, Refusal> {
+    let mut editors: Vec<Option<Editor<'_>>> = draft.tables.iter().map(|_| None).collect();
+    let mut touched: HashSet<NamespaceId> = draft.namespaces.keys().copied().collect();
+    let mut edits = Vec::new();
+    for (id, after) in &draft.services {
+        let before = draft.catalog.services.get(id).map(|entry| &**entry);
+        let after = after.as_ref();
+        touched.extend(before.into_iter().chain(after).map(|entry| entry.namespace));
+        edits.extend(edit(draft, before, after)?);
+    }
+    // Where a namespace's own zone comes, goes or moves, so do services that did not change.
+    for id in draft.namespaces.keys() {
+        edits.extend(moved_services(draft, *id, &draft.services)?);
+    }
+    let zones = Zones::of(draft);
+
+    for Edit { name, before, after } in &edits {
+        if let Some((view, zone, service)) = before {
+            let stays = after.as_ref().filter(|(other, after, _)| other == view && after.apex == zone.apex);
+            let stays = stays.map(|(_, _, service)| *service);
+            compile::retire_service(editor(&mut editors, draft, *view), zone, name, service, stays)
+                .map_err(named(name))?;
+        }
+    }
+    for id in &touched {
+        let (before, after) = (draft.catalog.namespaces.get(id).map(|entry| &**entry), draft.namespace(*id));
+        let before = before.and_then(|entry| draft.settings.zone(entry));
+        let after = after.and_then(|entry| draft.settings.zone(entry));
+        if let Some((view, apex)) = before
+            && after.as_ref() != Some(&(view, apex.clone()))
+        {
+            compile::remove_apex(editor(&mut editors, draft, view), &Zone { apex });
+        }
+    }
+    for (view, apex, shared) in zones.retired() {
+        let editor = editor(&mut editors, draft, view);
+        if shared { editor.remove_static(apex) } else { editor.remove_zone(apex) }
+    }
+    for (view, apex, source, shared) in zones.put() {
+        let zone = source.zone.clone().ok_or_else(|| Refusal::NoRecords { apex: apex.clone() })?;
+        let editor = editor(&mut editors, draft, view);
+        if shared { compile::put_static(editor, &zone) } else { editor.put_zone(zone) }
+    }
+    touched.extend(zones.namespaces());
+    for id in &touched {
+        put_apex(draft, *id, &zones, revision, &mut editors)?;
+    }
+    for Edit { name, before, after } in &edits {
+        if let Some((view, zone, service)) = after {
+            let same = before.as_ref().filter(|(other, before, _)| other == view && before.apex == zone.apex);
+            let before = same.map(|(_, _, service)| *service);
+            compile::put_service(editor(&mut editors, draft, *view), zone, name, service, before)
+                .map_err(named(name))?;
+        }
+    }
+
+    let counts = instance_counts(draft);
+    let finish = |(view, editor): (usize, Option<Editor<'_>>)| {
+        let instances = draft.tables.get(view).map_or(0, |table| table.instances() as i64);
+        let instances = instances + counts.get(&view).copied().unwrap_or_default();
+        editor.map(|editor| editor.finish(revision, instances.max(0) as usize))
+    };
+    Ok(editors.into_iter().enumerate().map(finish).collect())
+}
+
+/// The editor of a view's table.
+fn editor<'e, 'd>(editors: &'e mut [Option<Editor<'d>>], draft: &'d Draft<'_>, view: usize) -> &'e mut Editor<'d> {
+    editors[view].get_or_insert_with(|| Editor::new(&draft.tables[view]))
+}
+
+/// A fault in the name of a service, told as one of its namespace.
+fn named(name: &str) -> impl Fn(NameError) -> Refusal {
+    let namespace: Box<str> = name.into();
+    move |fault| Refusal::Name { namespace: namespace.clone(), fault }
+}
+
+//----------- Services ---------------------------------------------------------------------------------------
+
+/// What happens to a service; `None` where DNS does not know of it before or after.
+fn edit<'d>(
+    draft: &'d Draft<'_>,
+    before: Option<&'d ServiceEntry>,
+    after: Option<&'d ServiceEntry>,
+) -> Result<Option<Edit<'d>>, Refusal> {
+    let Some(name) = before.or(after).map(|entry| &*entry.name) else { return Ok(None) };
+    let catalog = draft.catalog;
+    let before = before.and_then(|entry| {
+        let namespace = catalog.namespaces.get(&entry.namespace)?;
+        let (view, apex) = draft.settings.zone(namespace)?;
+        Some((view, Zone { apex }, &entry.service))
+    });
+    let after = after.and_then(|entry| {
+        let (view, apex) = draft.settings.zone(draft.namespace(entry.namespace)?)?;
+        Some((view, Zone { apex }, &entry.service))
+    });
+    Ok((before.is_some() || after.is_some()).then_some(Edit { name, before, after }))
+}
+
+/// The services of a namespace whose zone is another than before, but for those in `known`.
+fn moved_services<'d>(
+    draft: &'d Draft<'_>,
+    id: NamespaceId,
+    known: &HashMap<ServiceId, Option<ServiceEntry>>,
+) -> Result<Vec<Edit<'d>>, Refusal> {
+    let (before, after) = (draft.catalog.namespaces.get(&id), draft.namespace(id));
+    let zone = |entry: &NamespaceEntry| draft.settings.zone(entry);
+    if before.and_then(|entry| zone(entry)) == after.and_then(zone) {
+        return Ok(Vec::new());
+    }
+    let services = draft.services_of(id).into_iter().filter(|id| !known.contains_key(id));
+    let entries = services.filter_map(|id| draft.catalog.services.get(&id));
+    entries.filter_map(|entry| edit(draft, Some(entry), Some(entry)).transpose()).collect()
+}
+
+/// By how much the number of instances in each view changes.
+fn instance_counts(draft: &Draft<'_>) -> HashMap<usize, i64> {
+    let mut counts = HashMap::new();
+    for (id, after) in &draft.services {
+        let before = draft.catalog.services.get(id).map(|entry| &**entry);
+        let old = before.and_then(|entry| draft.catalog.namespaces.get(&entry.namespace)).map(|entry| &**entry);
+        let new = after.as_ref().and_then(|entry| draft.namespace(entry.namespace));
+        for (namespace, entry, sign) in [(old, before, -1), (new, after.as_ref(), 1)] {
+            let view = namespace.and_then(|entry| draft.settings.zone(entry)).map_or(0, |(view, _)| view);
+            let instances = entry.map_or(0, |entry| entry.service.instances.len() as i64);
+            *counts.entry(view).or_default() += sign * instances;
+        }
+    }
+    counts
+}
+
+/// Renews the apex of a namespace that has one.
+fn put_apex<'d>(
+    draft: &'d Draft<'_>,
+    id: NamespaceId,
+    zones: &Zones<'_>,
+    revision: u64,
+    editors: &mut [Option<Editor<'d>>],
+) -> Result<(), Refusal> {
+    let Some(entry) = draft.namespace(id) else { return Ok(()) };
+    let Some((view, apex)) = draft.settings.zone(entry) else { return Ok(()) };
+    let service = draft.service_named(id, ".").and_then(|id| draft.service(id)).map(|entry| &entry.service);
+    let source = zones.after.get(&apex).filter(|_| zones.view(&apex, true) == view);
+    let soa_ttl = entry.soa_ttl.unwrap_or(crate::model::Namespace::DEFAULT_SOA_TTL);
+    let fault = |fault| Refusal::Name { namespace: entry.name.clone(), fault };
+    let editor = editor(editors, draft, view);
+    let zone = Zone { apex };
+    let name_servers = &draft.settings.name_servers;
+    let apex = Apex { service, soa_ttl, source, serial: revision as u32, name_servers };
+    compile::put_apex(editor, &zone, &apex).map_err(fault)
+}
+
+//----------- Zones of static records ------------------------------------------------------------------------
+
+/// Declared zones before and after. One at the apex of a declared namespace is one zone with it, and in its view.
+struct Zones<'d> {
+    before: &'d BTreeMap<Name, ZoneSource>,
+    after: &'d BTreeMap<Name, ZoneSource>,
+    /// Where namespaces with zones of their own are.
+    old: HashMap<Name, (usize, NamespaceId)>,
+    new: HashMap<Name, (usize, NamespaceId)>,
+}
+
+impl<'d> Zones<'d> {
+    /// Those of a draft.
+    fn of(draft: &'d Draft<'_>) -> Self {
+        let before = &draft.catalog.zones;
+        let after = draft.zones.as_ref().unwrap_or(before);
+        let (mut old, mut new) = (HashMap::new(), HashMap::new());
+        for apex in before.keys().chain(after.keys()) {
+            for view in 0..draft.tables.len() {
+                if let Some(id) = draft.catalog.apexes.get(&(view, apex.clone())) {
+                    old.insert(apex.clone(), (view, *id));
+                }
+                if let Some(id) = draft.namespace_at(view, apex) {
+                    new.insert(apex.clone(), (view, id));
+                }
+            }
+        }
+        Self { before, after, old, new }
+    }
+
+    /// The view in which the zone at `apex` is, or was.
+    fn view(&self, apex: &Name, after: bool) -> usize {
+        let shared = if after { &self.new } else { &self.old };
+        shared.get(apex).map_or(0, |(view, _)| *view)
+    }
+
+    /// Those that go or change: view, apex, and whether a namespace has or had the zone, too.
+    fn retired(&self) -> impl Iterator<Item = (usize, &'d Name, bool)> {
+        let changed = self.before.iter().filter(|(apex, old)| self.after.get(*apex) != Some(*old));
+        changed
+            .map(|(apex, _)| (self.view(apex, false), apex, self.old.contains_key(apex) || self.new.contains_key(apex)))
+    }
+
+    /// Those that come or change: view, apex, records, and whether a namespace has the zone, too.
+    fn put(&self) -> impl Iterator<Item = (usize, &'d Name, &'d ZoneSource, bool)> {
+        let changed = self.after.iter().filter(|(apex, new)| self.before.get(*apex) != Some(*new));
+        changed.map(|(apex, source)| (self.view(apex, true), apex, source, self.new.contains_key(apex)))
+    }
+
+    /// Namespaces whose zone has static records that change.
+    fn namespaces(&self) -> impl Iterator<Item = NamespaceId> {
+        let differs = |apex: &Name| self.before.get(apex) != self.after.get(apex);
+        self.new.iter().filter(move |(apex, _)| differs(apex)).map(|(_, (_, id))| *id)
+    }
+}
+
+/// Keeps what the table has, and not the records themselves.
+pub(super) fn settle(zones: &mut Option<BTreeMap<Name, ZoneSource>>) {
+    for source in zones.iter_mut().flat_map(BTreeMap::values_mut) {
+        source.zone = None::<Arc<zone::Zone>>;
+    }
+}

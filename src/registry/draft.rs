@@ -1,0 +1,369 @@
+//! The changes of one batch of commands, before they are acknowledged.
+//!
+//! A draft lies over the catalog: it answers as if its changes were made, and the catalog does not know of them. Each
+//! command checks everything before it changes anything, so a refused one leaves no trace in the batch. In the end the
+//! draft says what to write ([`Draft::rows`]) and, entry by entry, what was before and what is after.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::Settings;
+use super::catalog::Catalog;
+use super::command::Refusal;
+use super::entry::{NamespaceEntry, Owner, ServiceEntry};
+use super::operation::{Operation, OperationStatus};
+use super::rows;
+use super::store::{Table, Write};
+use crate::model::{Instance, NamespaceId, NamespaceType, OperationId, ServiceId, ZoneSource};
+use crate::table::{Flags, Snapshot};
+use crate::wire::Name;
+
+/// Changes over a catalog.
+pub(super) struct Draft<'c> {
+    /// What is acknowledged.
+    pub(super) catalog: &'c Catalog,
+    /// The registry's settings.
+    pub(super) settings: &'c Settings,
+    /// The published tables, one for each view.
+    pub(super) tables: &'c [Arc<Snapshot>],
+    /// This moment, in milliseconds since the epoch.
+    pub(super) now: u64,
+    /// Namespaces as they will be; `None`: gone.
+    pub(super) namespaces: HashMap<NamespaceId, Option<NamespaceEntry>>,
+    /// Services as they will be.
+    pub(super) services: HashMap<ServiceId, Option<ServiceEntry>>,
+    /// Declared zones as they will be, if they change.
+    pub(super) zones: Option<BTreeMap<Name, ZoneSource>>,
+    names: HashMap<(NamespaceId, Box<str>), Option<ServiceId>>,
+    http_names: HashMap<Box<str>, Option<NamespaceId>>,
+    apexes: HashMap<(usize, Name), Option<NamespaceId>>,
+    /// Owner names that the batch gives away.
+    claims: HashSet<(usize, Name)>,
+    /// Rows of instances and operations, in the order of the changes.
+    rows: Vec<Write>,
+    /// Statuses that turn later.
+    pub(super) due: Vec<Due>,
+}
+
+/// A status that turns at its time, if nobody says otherwise before.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Due {
+    /// When, in milliseconds since the epoch.
+    pub(super) at: u64,
+    pub(super) service: ServiceId,
+    pub(super) instance: Box<str>,
+}
+
+impl<'c> Draft<'c> {
+    /// No change.
+    pub(super) fn new(catalog: &'c Catalog, settings: &'c Settings, tables: &'c [Arc<Snapshot>], now: u64) -> Self {
+        Self {
+            catalog,
+            settings,
+            tables,
+            now,
+            namespaces: HashMap::new(),
+            services: HashMap::new(),
+            zones: None,
+            names: HashMap::new(),
+            http_names: HashMap::new(),
+            apexes: HashMap::new(),
+            claims: HashSet::new(),
+            rows: Vec::new(),
+            due: Vec::new(),
+        }
+    }
+
+    /// Whether nothing changes.
+    pub(super) fn is_empty(&self) -> bool {
+        self.namespaces.is_empty() && self.services.is_empty() && self.zones.is_none() && self.rows.is_empty()
+    }
+
+    //--- Reading
+
+    /// The namespace, as changed.
+    pub(super) fn namespace(&self, id: NamespaceId) -> Option<&NamespaceEntry> {
+        match self.namespaces.get(&id) {
+            Some(entry) => entry.as_ref(),
+            None => self.catalog.namespaces.get(&id).map(|entry| &**entry),
+        }
+    }
+
+    /// The service, as changed.
+    pub(super) fn service(&self, id: ServiceId) -> Option<&ServiceEntry> {
+        match self.services.get(&id) {
+            Some(entry) => entry.as_ref(),
+            None => self.catalog.services.get(&id).map(|entry| &**entry),
+        }
+    }
+
+    /// The service of a namespace that has a name's key.
+    pub(super) fn service_named(&self, namespace: NamespaceId, key: &str) -> Option<ServiceId> {
+        match self.names.get(&(namespace, Box::from(key))) {
+            Some(id) => *id,
+            None => self.catalog.names.get(&namespace)?.get(key).copied(),
+        }
+    }
+
+    /// The services of a namespace, as changed.
+    pub(super) fn services_of(&self, namespace: NamespaceId) -> Vec<ServiceId> {
+        let known = self.catalog.names.get(&namespace).into_iter().flatten();
+        let known = known.filter(|(key, _)| !self.names.contains_key(&(namespace, (*key).clone()))).map(|(_, id)| *id);
+        let changed = self.names.iter().filter(|((id, _), _)| *id == namespace).filter_map(|(_, id)| *id);
+        known.chain(changed).collect()
+    }
+
+    /// The namespace discovered under a name, as changed.
+    pub(super) fn discovered(&self, http_name: &str) -> Option<NamespaceId> {
+        self.http_names.get(http_name).copied().unwrap_or_else(|| self.catalog.http_names.get(http_name).copied())
+    }
+
+    /// The namespace whose zone begins at `apex`, as changed.
+    pub(super) fn namespace_at(&self, view: usize, apex: &Name) -> Option<NamespaceId> {
+        let key = (view, apex.clone());
+        self.apexes.get(&key).copied().unwrap_or_else(|| self.catalog.apexes.get(&key).copied())
+    }
+
+    /// All zones of namespaces in `view`, as changed.
+    pub(super) fn apexes(&self, view: usize) -> impl Iterator<Item = (&Name, NamespaceId)> {
+        let known = self.catalog.apexes.iter().filter(|(key, _)| !self.apexes.contains_key(key));
+        let changed = self.apexes.iter().filter_map(|(key, id)| Some((key, id.as_ref()?)));
+        known.chain(changed).filter(move |((of, _), _)| *of == view).map(|((_, apex), id)| (apex, *id))
+    }
+
+    //--- Changing
+
+    /// The namespace, to be changed; it exists.
+    pub(super) fn edit_namespace(&mut self, id: NamespaceId) -> Option<&mut NamespaceEntry> {
+        let catalog = self.catalog;
+        let known = || catalog.namespaces.get(&id).map(|entry| NamespaceEntry::clone(entry));
+        self.namespaces.entry(id).or_insert_with(known).as_mut()
+    }
+
+    /// The service, to be changed; it exists.
+    pub(super) fn edit_service(&mut self, id: ServiceId) -> Option<&mut ServiceEntry> {
+        let catalog = self.catalog;
+        let known = || catalog.services.get(&id).map(|entry| ServiceEntry::clone(entry));
+        self.services.entry(id).or_insert_with(known).as_mut()
+    }
+
+    /// Puts a namespace.
+    pub(super) fn put_namespace(&mut self, entry: NamespaceEntry) {
+        self.http_names.insert(entry.http_name.clone(), Some(entry.id));
+        if let Some((view, apex)) = self.settings.zone(&entry) {
+            self.apexes.insert((view, apex), Some(entry.id));
+        }
+        self.namespaces.insert(entry.id, Some(entry));
+    }
+
+    /// Takes away a namespace.
+    pub(super) fn remove_namespace(&mut self, id: NamespaceId) {
+        if let Some(entry) = self.namespace(id).cloned() {
+            self.http_names.insert(entry.http_name.clone(), None);
+            if let Some((view, apex)) = self.settings.zone(&entry) {
+                self.apexes.insert((view, apex), None);
+            }
+        }
+        self.namespaces.insert(id, None);
+    }
+
+    /// Puts a service into its namespace.
+    pub(super) fn put_service(&mut self, entry: ServiceEntry) {
+        if let Some(namespace) = self.namespace(entry.namespace) {
+            let key = namespace.service_key(&entry.name);
+            self.names.insert((entry.namespace, key), Some(entry.id));
+        }
+        self.services.insert(entry.id, Some(entry));
+    }
+
+    /// Takes away a service with all of its instances.
+    pub(super) fn remove_service(&mut self, id: ServiceId) {
+        if let Some(entry) = self.service(id) {
+            let namespace = entry.namespace;
+            let key = self.namespace(namespace).map(|owner| owner.service_key(&entry.name));
+            let rows: Vec<_> = entry.service.instances.iter().filter(|one| !one.declared).cloned().collect();
+            if let Some(key) = key {
+                self.names.insert((namespace, key), None);
+            }
+            for instance in rows {
+                self.remove_instance_row(id, instance.id());
+            }
+        }
+        self.services.insert(id, None);
+    }
+
+    /// Has an instance written.
+    pub(super) fn write_instance(&mut self, service: ServiceId, instance: &Instance) {
+        let key = rows::instance_key(service, instance.id());
+        self.rows.push(Write { table: Table::Instances, key, value: Some(rows::encode_instance(instance)) });
+        if instance.status_due != 0 {
+            self.due.push(Due { at: instance.status_due, service, instance: instance.id().into() });
+        }
+    }
+
+    /// Has an instance's row removed.
+    pub(super) fn remove_instance_row(&mut self, service: ServiceId, id: &str) {
+        self.rows.push(Write { table: Table::Instances, key: rows::instance_key(service, id), value: None });
+    }
+
+    /// Has an operation written as done.
+    pub(super) fn finish(&mut self, operation: Operation) -> OperationId {
+        let status = if operation.error.is_some() { OperationStatus::Fail } else { OperationStatus::Success };
+        let operation = Operation { status, updated: self.now.max(operation.id.milliseconds()), ..operation };
+        let (key, value) = (rows::operation_key(operation.id), Some(rows::encode_operation(&operation)));
+        self.rows.push(Write { table: Table::Operations, key, value });
+        operation.id
+    }
+
+    //--- Who may have what
+
+    /// Refused where a file owns the namespace.
+    pub(super) fn may_change_namespace(entry: &NamespaceEntry) -> Result<(), Refusal> {
+        declared(&entry.owner, || format!("namespace {}", entry.name))
+    }
+
+    /// Refused where a file owns the service.
+    pub(super) fn may_change_service(entry: &ServiceEntry) -> Result<(), Refusal> {
+        declared(&entry.owner, || format!("service {}", entry.name))
+    }
+
+    /// Takes the owner name for `what`, in the zone of a namespace; refused where somebody has it, or where it lies in
+    /// another zone of the same view.
+    pub(super) fn claim(&mut self, view: usize, apex: &Name, owner: &Name, what: &str) -> Result<(), Refusal> {
+        let taken = |by: &str| Err(Refusal::Invalid(format!("{what} would have the DNS name {owner}, {by}")));
+        let Some(table) = self.tables.get(view) else { return Ok(()) };
+        if let Some(node) = table.find_name(owner)
+            && node.flags().has(Flags::SERVICE_DATA.with(Flags::STATIC_DATA))
+        {
+            return taken("at which other records stand");
+        }
+        let mut above = Some(owner.clone());
+        while let Some(name) = above.filter(|name| name != apex) {
+            let is_apex = table.find_name(&name).is_some_and(|node| node.apex_offset() == 0);
+            if is_apex || self.namespace_at(view, &name).is_some() {
+                return taken(&format!("which lies in the zone {name}"));
+            }
+            if table.find_name(&name).is_some_and(|node| node.flags().has(Flags::CUT)) {
+                return taken(&format!("which lies below the delegation {name}"));
+            }
+            above = name.parent();
+        }
+        let key = (view, owner.clone());
+        if !self.claims.insert(key) {
+            return taken("which is just being given away");
+        }
+        Ok(())
+    }
+
+    /// Everything to write.
+    pub(super) fn rows(&mut self) -> Vec<Write> {
+        let mut rows = std::mem::take(&mut self.rows);
+        // A declared namespace is kept with what the API put into it.
+        let mut holders: HashSet<NamespaceId> = HashSet::new();
+        for (id, entry) in &self.services {
+            let kept = entry.as_ref().filter(|entry| {
+                !matches!(entry.owner, Owner::File(_)) || entry.service.instances.iter().any(|one| !one.declared)
+            });
+            holders.extend(kept.map(|entry| entry.namespace));
+            if kept.is_some() || self.catalog.services.contains_key(id) {
+                let value = kept.map(rows::encode_service);
+                rows.push(Write { table: Table::Services, key: (*id.as_bytes()).into(), value });
+            }
+        }
+        let is_declared = |entry: &&NamespaceEntry| matches!(entry.owner, Owner::File(_));
+        for entry in holders.iter().filter_map(|id| self.namespace(*id)).filter(is_declared) {
+            let value = Some(rows::encode_namespace(entry));
+            rows.push(Write { table: Table::Namespaces, key: (*entry.id.as_bytes()).into(), value });
+        }
+        for (id, entry) in &self.namespaces {
+            if entry.as_ref().is_none_or(|entry| !is_declared(&entry)) {
+                let value = entry.as_ref().map(rows::encode_namespace);
+                rows.push(Write { table: Table::Namespaces, key: (*id.as_bytes()).into(), value });
+            }
+        }
+        rows
+    }
+
+    /// Everything to change.
+    pub(super) fn into_parts(self) -> Parts {
+        Parts {
+            namespaces: self.namespaces,
+            services: self.services,
+            names: self.names,
+            http_names: self.http_names,
+            apexes: self.apexes,
+            zones: self.zones,
+            due: self.due,
+        }
+    }
+}
+
+/// Refused where `owner` is a file.
+fn declared(owner: &Owner, what: impl FnOnce() -> String) -> Result<(), Refusal> {
+    match owner {
+        Owner::Api | Owner::Kept => Ok(()),
+        Owner::File(file) => Err(Refusal::Declared { what: what(), file: file.display().to_string() }),
+    }
+}
+
+/// What a draft comes to.
+pub(super) struct Parts {
+    namespaces: HashMap<NamespaceId, Option<NamespaceEntry>>,
+    services: HashMap<ServiceId, Option<ServiceEntry>>,
+    names: HashMap<(NamespaceId, Box<str>), Option<ServiceId>>,
+    http_names: HashMap<Box<str>, Option<NamespaceId>>,
+    apexes: HashMap<(usize, Name), Option<NamespaceId>>,
+    zones: Option<BTreeMap<Name, ZoneSource>>,
+    /// Statuses that turn later.
+    pub(super) due: Vec<Due>,
+}
+
+impl Parts {
+    /// Puts the changes into the catalog.
+    pub(super) fn install(self, catalog: &mut Catalog, revision: u64) {
+        catalog.revision = revision;
+        for (id, entry) in self.namespaces {
+            match entry {
+                Some(entry) => drop(catalog.namespaces.insert(id, Arc::new(entry))),
+                None => {
+                    catalog.namespaces.remove(&id);
+                    catalog.names.remove(&id);
+                }
+            }
+        }
+        for (id, entry) in self.services {
+            let after = entry.as_ref().map_or(0, |entry| entry.service.instances.len());
+            let before = match entry {
+                Some(entry) => catalog.services.insert(id, Arc::new(entry)),
+                None => catalog.services.remove(&id),
+            };
+            catalog.instances = catalog.instances + after - before.map_or(0, |entry| entry.service.instances.len());
+        }
+        for ((namespace, key), id) in self.names {
+            match id {
+                Some(id) => drop(catalog.names.entry(namespace).or_default().insert(key, id)),
+                None => drop(catalog.names.get_mut(&namespace).and_then(|names| names.remove(&key))),
+            }
+        }
+        for (name, id) in self.http_names {
+            match id {
+                Some(id) => catalog.http_names.insert(name, id),
+                None => catalog.http_names.remove(&name),
+            };
+        }
+        for (key, id) in self.apexes {
+            match id {
+                Some(id) => catalog.apexes.insert(key, id),
+                None => catalog.apexes.remove(&key),
+            };
+        }
+        if let Some(zones) = self.zones {
+            catalog.zones = zones;
+        }
+    }
+}
+
+/// Whether `kind` owns a zone.
+pub(super) fn has_zone(kind: NamespaceType) -> bool {
+    kind != NamespaceType::Http
+}

@@ -1,0 +1,179 @@
+//! Commands that register and deregister instances, and that tell of their health.
+
+use std::sync::Arc;
+
+use super::command::{Outcome, Refusal, RegisterInstance};
+use super::draft::{Draft, Due};
+use super::entry::{NamespaceEntry, ServiceEntry};
+use super::namespaces::answers_dns;
+use super::operation::Operation;
+use super::quotas;
+use crate::model::validate::attributes;
+use crate::model::validate::{self, Shown};
+use crate::model::{HealthCheck, HealthStatus, Instance, RecordType, ServiceId};
+
+impl Draft<'_> {
+    /// Puts an instance in place of the one of its id. Its health starts anew.
+    pub(super) fn register_instance(
+        &mut self,
+        register: RegisterInstance,
+        mut operation: Operation,
+    ) -> Result<Outcome, Refusal> {
+        let RegisterInstance { service: id, id: instance_id, creator_request_id, attributes } = register;
+        let entry = self.service(id).ok_or_else(|| Refusal::NoService(id.to_string()))?;
+        let namespace = self.namespace(entry.namespace).ok_or_else(|| Refusal::NoService(id.to_string()))?;
+        operation.namespace = Some(namespace.id);
+        let known = entry.service.instances.get(&instance_id);
+        if let Some(known) = known {
+            may_change(entry, known)?;
+            let is_replay = creator_request_id.is_some()
+                && known.creator_request_id() == creator_request_id.as_deref()
+                && known.attributes() == attributes.pairs();
+            if is_replay {
+                return Ok(Outcome::Operation(known.operation));
+            }
+        } else {
+            quotas::instances(self, entry)?;
+        }
+        let mut instance = Instance::new(&instance_id, creator_request_id.as_deref(), attributes.iter());
+        instance.operation = operation.id;
+        instance.status = entry.service.health_check.initial_status(&instance);
+        fits_service(namespace, entry, &instance)?;
+        let has_name = entry.service.ttl(RecordType::Srv).is_some();
+        if let Some((view, apex)) = self.settings.zone(namespace)
+            && has_name
+            && known.is_none()
+        {
+            let fault = |fault| Refusal::Name { namespace: namespace.name.clone(), fault };
+            let owner = apex.child(&entry.name).and_then(|service| service.child(&instance_id)).map_err(fault)?;
+            let what = format!("instance {instance_id}");
+            self.claim(view, &apex, &owner, &what)?;
+        }
+        let instance = Arc::new(instance);
+        self.write_instance(id, &instance);
+        if let Some(entry) = self.edit_service(id) {
+            entry.service.instances.insert(instance);
+            entry.instances_revision += 1;
+        }
+        Ok(Outcome::Operation(self.finish(operation)))
+    }
+
+    /// Takes away an instance.
+    pub(super) fn deregister_instance(
+        &mut self,
+        id: ServiceId,
+        instance: &str,
+        mut operation: Operation,
+    ) -> Result<Outcome, Refusal> {
+        let (entry, known) = self.instance(id, instance)?;
+        may_change(entry, known)?;
+        operation.namespace = Some(entry.namespace);
+        self.remove_instance_row(id, instance);
+        if let Some(entry) = self.edit_service(id) {
+            entry.service.instances.remove(instance);
+            entry.instances_revision += 1;
+        }
+        Ok(Outcome::Operation(self.finish(operation)))
+    }
+
+    /// Takes in what the registrant says of an instance's health. It shows after the delay, counted from the first
+    /// word of it; a word to the contrary meanwhile takes it back (API model `UpdateInstanceCustomHealthStatus`).
+    pub(super) fn set_custom_health(
+        &mut self,
+        id: ServiceId,
+        instance: &str,
+        status: HealthStatus,
+    ) -> Result<Outcome, Refusal> {
+        let entry = self.service(id).ok_or_else(|| Refusal::NoService(id.to_string()))?;
+        if entry.service.health_check != HealthCheck::Custom {
+            return Err(Refusal::NoCustomHealth(id));
+        }
+        let (entry, known) = self.instance(id, instance)?;
+        may_change(entry, known)?;
+        let delay = self.settings.custom_health_delay.as_millis() as u64;
+        let (status, due) = match (known.status == status, known.status_due) {
+            (true, 0) => return Ok(Outcome::Done),
+            (true, _) => (known.status, 0),
+            (false, 0) if delay == 0 => (status, 0),
+            (false, 0) => (known.status, self.now + delay),
+            (false, _) => return Ok(Outcome::Done),
+        };
+        self.put_health(id, instance, status, due);
+        Ok(Outcome::Done)
+    }
+
+    /// Takes in what a probe found.
+    pub(super) fn set_probed_health(
+        &mut self,
+        id: ServiceId,
+        instance: &str,
+        status: HealthStatus,
+    ) -> Result<Outcome, Refusal> {
+        let (entry, known) = self.instance(id, instance)?;
+        // The probe may have begun before the service lost its check.
+        if matches!(entry.service.health_check, HealthCheck::Probe(_)) && known.status != status {
+            self.put_health(id, instance, status, 0);
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Turns a status whose time has come.
+    pub(super) fn turn_status(&mut self, due: &Due) {
+        let Ok((_, known)) = self.instance(due.service, &due.instance) else { return };
+        if known.status_due == due.at {
+            let status = match known.status {
+                HealthStatus::Healthy => HealthStatus::Unhealthy,
+                HealthStatus::Unhealthy | HealthStatus::Unknown => HealthStatus::Healthy,
+            };
+            self.put_health(due.service, &due.instance, status, 0);
+        }
+    }
+
+    /// Gives an instance another status, or another time at which it turns.
+    fn put_health(&mut self, id: ServiceId, instance: &str, status: HealthStatus, due: u64) {
+        let Ok((_, known)) = self.instance(id, instance) else { return };
+        let mut changed = Instance::clone(known);
+        (changed.status, changed.status_due) = (status, due);
+        let changed = Arc::new(changed);
+        if !changed.declared {
+            self.write_instance(id, &changed);
+        }
+        if let Some(entry) = self.edit_service(id) {
+            entry.service.instances.insert(changed);
+        }
+    }
+
+    /// An instance of a service.
+    fn instance(&self, id: ServiceId, instance: &str) -> Result<(&ServiceEntry, &Arc<Instance>), Refusal> {
+        let entry = self.service(id).ok_or_else(|| Refusal::NoService(id.to_string()))?;
+        let known = entry.service.instances.get(instance);
+        known.map(|known| (entry, known)).ok_or_else(|| Refusal::NoInstance(Shown(instance).to_string()))
+    }
+}
+
+/// Refused where a file declares the instance.
+fn may_change(entry: &ServiceEntry, instance: &Instance) -> Result<(), Refusal> {
+    if !instance.declared {
+        return Ok(());
+    }
+    let file = entry.service.source.as_ref().map_or_else(String::new, |file| file.display().to_string());
+    Err(Refusal::Declared { what: format!("instance {} of service {}", instance.id(), entry.name), file })
+}
+
+/// The rules that tie an instance to its service and namespace.
+fn fits_service(namespace: &NamespaceEntry, entry: &ServiceEntry, instance: &Instance) -> Result<(), Refusal> {
+    let pairs: Vec<_> = instance.attributes().iter().collect();
+    let faults = attributes::instance(&pairs, &entry.service.dns_records);
+    if !faults.is_empty() {
+        let texts: Vec<_> = faults.iter().map(|fault| fault.violation.to_string()).collect();
+        return Err(Refusal::Invalid(texts.join("; ")));
+    }
+    if matches!(entry.service.health_check, HealthCheck::Probe(_)) && instance.port().is_none() {
+        return Err(Refusal::Invalid("AWS_INSTANCE_PORT is missing; the service's HealthCheckConfig needs it".into()));
+    }
+    if answers_dns(namespace) {
+        validate::instance_in_namespace(&namespace.name, &entry.name, &entry.service, instance)
+            .map_err(|violation| Refusal::Invalid(violation.to_string()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! Commands that make, change and take away namespaces.
+
+use super::command::{CreateNamespace, Outcome, Refusal, UpdateNamespace};
+use super::draft::{Draft, has_zone};
+use super::entry::{NamespaceEntry, Owner};
+use super::operation::Operation;
+use super::quotas;
+use crate::model::{NamespaceId, NamespaceType};
+use crate::wire::Name;
+
+/// The error code of a zone that cannot be made (API model `Operation$ErrorCode`).
+const CANNOT_CREATE: &str = "CANNOT_CREATE_HOSTED_ZONE";
+
+impl Draft<'_> {
+    /// Makes a namespace. A zone that cannot be made fails in the operation, as on AWS.
+    pub(super) fn create_namespace(
+        &mut self,
+        create: CreateNamespace,
+        mut operation: Operation,
+    ) -> Result<Outcome, Refusal> {
+        let id = NamespaceId::random(fastrand::u128(..));
+        operation.namespace = Some(id);
+        let view = self.settings.view(create.namespace_type, create.vpc.as_deref())?;
+        quotas::namespaces(self)?;
+        let mut http_name = create.name.clone();
+        let entry = |http_name| NamespaceEntry {
+            id,
+            name: create.name.clone(),
+            http_name,
+            namespace_type: create.namespace_type,
+            vpc: create.vpc.clone(),
+            soa_ttl: create.soa_ttl,
+            description: create.description.clone(),
+            tags: create.tags.clone(),
+            creator_request_id: create.creator_request_id.clone(),
+            created: operation.id.milliseconds(),
+            operation: operation.id,
+            updater: None,
+            owner: Owner::Api,
+        };
+        match create.namespace_type {
+            NamespaceType::Http => {
+                if let Some(same) = self.http_namespace(&create.name) {
+                    return replayed(same, &create);
+                }
+            }
+            NamespaceType::DnsPublic | NamespaceType::DnsPrivate => {
+                let apex = Name::parse(&create.name)
+                    .map_err(|fault| Refusal::Name { namespace: create.name.clone(), fault })?;
+                if let Some(same) = self.namespace_at(view, &apex).and_then(|id| self.namespace(id)) {
+                    let is_same = same.namespace_type == create.namespace_type;
+                    let is_replay = is_same
+                        && same.vpc == create.vpc
+                        && create.creator_request_id.is_some()
+                        && same.creator_request_id == create.creator_request_id;
+                    if is_replay || (is_same && create.namespace_type == NamespaceType::DnsPublic) {
+                        return replayed(same, &create);
+                    }
+                }
+                if let Some(reason) = self.conflict(view, &apex, create.namespace_type) {
+                    operation.error = Some((CANNOT_CREATE.into(), reason.into()));
+                    return Ok(Outcome::Operation(self.finish(operation)));
+                }
+            }
+        }
+        if self.discovered(&http_name).is_some() {
+            // Unique, as the API model promises of `HttpName`.
+            http_name = format!("{http_name}-{}", &id.to_string()[3..11]).into();
+        }
+        let entry = entry(http_name);
+        self.put_namespace(entry);
+        Ok(Outcome::Operation(self.finish(operation)))
+    }
+
+    /// The HTTP namespace of a name.
+    fn http_namespace(&self, name: &str) -> Option<&NamespaceEntry> {
+        let known = self.catalog.namespaces.values().filter(|entry| !self.namespaces.contains_key(&entry.id));
+        let mut all = known.map(|entry| &**entry).chain(self.namespaces.values().flatten());
+        all.find(|entry| entry.namespace_type == NamespaceType::Http && *entry.name == *name)
+    }
+
+    /// Why no zone can be made at `apex`, if something is in the way.
+    fn conflict(&self, view: usize, apex: &Name, kind: NamespaceType) -> Option<String> {
+        let shown = apex.to_string();
+        let shown = shown.trim_end_matches('.');
+        for (other, id) in self.apexes(view) {
+            let Some(entry) = self.namespace(id) else { continue };
+            // Private zones of one VPC do not overlap, as on AWS.
+            let is_private = kind == NamespaceType::DnsPrivate && entry.namespace_type == NamespaceType::DnsPrivate;
+            let overlaps = is_private && (is_below(apex, other) || is_below(other, apex));
+            if apex == other || overlaps {
+                let file = match &entry.owner {
+                    Owner::File(file) => format!(" declared in {}", file.display()),
+                    Owner::Api | Owner::Kept => String::new(),
+                };
+                return Some(format!(
+                    "ConflictingDomainExists: {shown} conflicts with namespace {} ({id}){file}, whose clients are the same",
+                    entry.name
+                ));
+            }
+        }
+        let node = self.tables.get(view).and_then(|table| table.find_name(apex));
+        node.map(|_| format!("ConflictingDomainExists: records of another zone stand at or below {shown}"))
+    }
+
+    /// Changes a namespace.
+    pub(super) fn update_namespace(
+        &mut self,
+        update: UpdateNamespace,
+        operation: Operation,
+    ) -> Result<Outcome, Refusal> {
+        let entry = self.namespace(update.id).ok_or_else(|| Refusal::NoNamespace(update.id.to_string()))?;
+        if entry.namespace_type != update.namespace_type {
+            let text = format!("namespace {} ({}) is of another type than this action is for", entry.name, entry.id);
+            return Err(Refusal::Invalid(text));
+        }
+        Self::may_change_namespace(entry)?;
+        if let Some((token, id)) = &entry.updater
+            && update.updater_request_id.as_ref() == Some(token)
+        {
+            return Ok(Outcome::Operation(*id));
+        }
+        if let Some(entry) = self.edit_namespace(update.id) {
+            entry.description = update.description.or_else(|| entry.description.take());
+            entry.soa_ttl = update.soa_ttl.or(entry.soa_ttl);
+            entry.updater = update.updater_request_id.map(|token| (token, operation.id));
+        }
+        Ok(Outcome::Operation(self.finish(operation)))
+    }
+
+    /// Takes away a namespace without services.
+    pub(super) fn delete_namespace(&mut self, id: NamespaceId, operation: Operation) -> Result<Outcome, Refusal> {
+        let entry = self.namespace(id).ok_or_else(|| Refusal::NoNamespace(id.to_string()))?;
+        Self::may_change_namespace(entry)?;
+        let services = self.services_of(id).len();
+        if services > 0 {
+            let text = format!("namespace {} has {services} services; delete them before the namespace", entry.name);
+            return Err(Refusal::InUse(text));
+        }
+        self.remove_namespace(id);
+        Ok(Outcome::Operation(self.finish(operation)))
+    }
+}
+
+/// The answer to a request for a namespace that is there: the earlier operation where it is the same request.
+fn replayed(same: &NamespaceEntry, create: &CreateNamespace) -> Result<Outcome, Refusal> {
+    let is_same = create.creator_request_id.is_some() && same.creator_request_id == create.creator_request_id;
+    if is_same && !matches!(same.owner, Owner::File(_)) {
+        return Ok(Outcome::Operation(same.operation));
+    }
+    let creator_request_id = same.creator_request_id.clone();
+    Err(Refusal::NamespaceExists { name: same.name.clone(), id: same.id, creator_request_id })
+}
+
+/// Whether `name` lies below `ancestor`.
+fn is_below(name: &Name, ancestor: &Name) -> bool {
+    let mut above = name.parent();
+    while let Some(parent) = above {
+        if parent == *ancestor {
+            return true;
+        }
+        above = parent.parent();
+    }
+    false
+}
+
+/// Whether the namespace answers DNS; for messages about records.
+pub(super) fn answers_dns(entry: &NamespaceEntry) -> bool {
+    has_zone(entry.namespace_type)
+}

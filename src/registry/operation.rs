@@ -1,0 +1,231 @@
+//! Operations: Cloud Map's handles of what takes its time.
+//!
+//! An operation is stored with the change it made, in one commit, and acknowledged once DNS shows the change: whoever
+//! has its id finds it done. While it is on its way, others can see it here ([`Running`]), and whoever wants to change
+//! the same thing is told which operation is in the way.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::catalog::Catalog;
+use super::command::{Command, Refusal};
+use crate::model::{NamespaceId, OperationId, ServiceId};
+
+/// What an operation does (API model `OperationType`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperationType {
+    /// `CREATE_NAMESPACE`.
+    CreateNamespace,
+    /// `DELETE_NAMESPACE`.
+    DeleteNamespace,
+    /// `UPDATE_NAMESPACE`.
+    UpdateNamespace,
+    /// `UPDATE_SERVICE`.
+    UpdateService,
+    /// `REGISTER_INSTANCE`.
+    RegisterInstance,
+    /// `DEREGISTER_INSTANCE`.
+    DeregisterInstance,
+}
+
+impl OperationType {
+    /// The word of the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CreateNamespace => "CREATE_NAMESPACE",
+            Self::DeleteNamespace => "DELETE_NAMESPACE",
+            Self::UpdateNamespace => "UPDATE_NAMESPACE",
+            Self::UpdateService => "UPDATE_SERVICE",
+            Self::RegisterInstance => "REGISTER_INSTANCE",
+            Self::DeregisterInstance => "DEREGISTER_INSTANCE",
+        }
+    }
+}
+
+/// How far an operation is (API model `OperationStatus`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OperationStatus {
+    /// It waits for the registry.
+    Submitted,
+    /// The registry works on it.
+    Pending,
+    /// It is done: durable, and in DNS.
+    Success,
+    /// It failed; nothing has changed.
+    Fail,
+}
+
+impl OperationStatus {
+    /// The word of the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Submitted => "SUBMITTED",
+            Self::Pending => "PENDING",
+            Self::Success => "SUCCESS",
+            Self::Fail => "FAIL",
+        }
+    }
+}
+
+/// An operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Its id, which also says when it was submitted.
+    pub id: OperationId,
+    /// What it does.
+    pub operation_type: OperationType,
+    /// How far it is.
+    pub status: OperationStatus,
+    /// When the status last changed, in milliseconds since the epoch.
+    pub updated: u64,
+    /// The namespace that it changes, or in which it changes something.
+    pub namespace: Option<NamespaceId>,
+    /// The service that it changes, or in which it changes an instance.
+    pub service: Option<ServiceId>,
+    /// The instance.
+    pub instance: Option<Box<str>>,
+    /// Why it failed: a code of the API model, and a text.
+    pub error: Option<(Box<str>, Box<str>)>,
+}
+
+/// What an operation holds, so that no second one changes it meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Held {
+    /// All namespaces of a name, in lower case.
+    Namespace(Box<str>),
+    /// A service.
+    Service(ServiceId),
+    /// An instance.
+    Instance(ServiceId, Box<str>),
+}
+
+/// The operations on their way.
+#[derive(Default)]
+pub struct Running {
+    last: AtomicU64,
+    held: Mutex<HashMap<Held, Arc<Ticket>>>,
+}
+
+/// One of them.
+struct Ticket {
+    operation: Operation,
+    /// Whether the registry works on it.
+    taken: AtomicBool,
+}
+
+/// A place among the operations on their way, given up when dropped.
+pub(super) struct Place {
+    running: Arc<Running>,
+    held: Held,
+    ticket: Arc<Ticket>,
+}
+
+impl Running {
+    /// No id is given out again that is not after `last`.
+    pub(super) fn start_after(&self, last: OperationId) {
+        self.last.fetch_max(last.0, Ordering::Relaxed);
+    }
+
+    /// The next id, at `now` or later.
+    fn next_id(&self, now: u64) -> OperationId {
+        let first = OperationId::first_at(now).0;
+        let mut id = 0;
+        let _ = self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
+            id = first.max(last + 1);
+            Some(id)
+        });
+        OperationId(id)
+    }
+
+    /// A place for `command`, if it is one that takes its time; refused where another holds the same.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        command: &Command,
+        catalog: &Catalog,
+        now: u64,
+    ) -> Result<Option<Place>, Refusal> {
+        let name = |id: NamespaceId| {
+            let entry = catalog.namespace(id)?;
+            Some(Held::Namespace(entry.name.to_ascii_lowercase().into()))
+        };
+        let (held, operation_type, namespace, service, instance) = match command {
+            Command::CreateNamespace(create) => {
+                let held = Held::Namespace(create.name.to_ascii_lowercase().into());
+                (Some(held), OperationType::CreateNamespace, None, None, None)
+            }
+            Command::UpdateNamespace(update) => {
+                (name(update.id), OperationType::UpdateNamespace, Some(update.id), None, None)
+            }
+            Command::DeleteNamespace(id) => (name(*id), OperationType::DeleteNamespace, Some(*id), None, None),
+            Command::UpdateService(update) => {
+                (Some(Held::Service(update.id)), OperationType::UpdateService, None, Some(update.id), None)
+            }
+            Command::RegisterInstance(register) => {
+                let held = Held::Instance(register.service, register.id.clone());
+                let (service, instance) = (Some(register.service), Some(register.id.clone()));
+                (Some(held), OperationType::RegisterInstance, None, service, instance)
+            }
+            Command::DeregisterInstance(service, id) => {
+                let held = Held::Instance(*service, id.clone());
+                (Some(held), OperationType::DeregisterInstance, None, Some(*service), Some(id.clone()))
+            }
+            _ => return Ok(None),
+        };
+        // What is not there will be refused.
+        let Some(held) = held else { return Ok(None) };
+        let mut all = self.lock();
+        if let Some(other) = all.get(&held) {
+            return Err(Refusal::Duplicate(other.operation.id));
+        }
+        let status = OperationStatus::Submitted;
+        let id = self.next_id(now);
+        let operation =
+            Operation { id, operation_type, status, updated: now, namespace, service, instance, error: None };
+        let ticket = Arc::new(Ticket { operation, taken: AtomicBool::new(false) });
+        all.insert(held.clone(), Arc::clone(&ticket));
+        drop(all);
+        Ok(Some(Place { running: Arc::clone(self), held, ticket }))
+    }
+
+    /// The operation of this id, if it is on its way.
+    pub fn find(&self, id: OperationId) -> Option<Operation> {
+        self.lock().values().find(|ticket| ticket.operation.id == id).map(|ticket| ticket.shown())
+    }
+
+    /// All, in the order of their ids.
+    pub fn list(&self) -> Vec<Operation> {
+        let mut all: Vec<_> = self.lock().values().map(|ticket| ticket.shown()).collect();
+        all.sort_by_key(|operation| operation.id);
+        all
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Held, Arc<Ticket>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ticket {
+    /// The operation as others see it.
+    fn shown(&self) -> Operation {
+        let mut operation = self.operation.clone();
+        if self.taken.load(Ordering::Relaxed) {
+            operation.status = OperationStatus::Pending;
+        }
+        operation
+    }
+}
+
+impl Place {
+    /// The operation, which the registry works on from now on.
+    pub(super) fn take(&self) -> Operation {
+        self.ticket.taken.store(true, Ordering::Relaxed);
+        self.ticket.operation.clone()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.running.lock().remove(&self.held);
+    }
+}

@@ -1,0 +1,357 @@
+//! The registry as its channels see it: commands in, names and entries out.
+
+use std::path::Path;
+
+use super::*;
+use crate::model::{
+    Attributes, DnsRecord, HealthCheck, HealthStatus, Instance, Namespace, NamespaceId, NamespaceType, RecordType,
+    Service, ServiceId, State,
+};
+
+//--- Declarations
+
+/// A namespace `z.test` with services of one A record, each with as many instances as said.
+fn state(services: &[(&str, u8)]) -> State {
+    let mut namespace = Namespace::default();
+    for (name, instances) in services {
+        let mut service =
+            Service { dns_records: vec![DnsRecord { record_type: RecordType::A, ttl: 10 }], ..Service::default() };
+        service.source = Some(Path::new("z.yaml").into());
+        let instance = |number: u8| {
+            let address = format!("10.0.0.{number}");
+            Instance::new(&format!("i-{number}"), None, [("AWS_INSTANCE_IPV4", &*address)])
+        };
+        service.instances = (0..*instances).map(instance).collect();
+        namespace.services.insert((*name).into(), service);
+    }
+    namespace.source = Some(Path::new("z.yaml").into());
+    State { namespaces: [("z.test".into(), namespace)].into(), ..State::default() }
+}
+
+fn addresses(registry: &Registry, name: &str) -> Option<usize> {
+    let snapshot = registry.handle().load();
+    Some(snapshot.find_name(&Name::parse(name).unwrap())?.set(1)?.count())
+}
+
+#[test]
+fn a_declaration_replaces_the_one_before() {
+    let mut registry = Registry::new(Vec::new());
+    let change = registry.apply(Command::Declare(state(&[("a", 2), ("b", 1)]))).unwrap();
+    assert_eq!((change.revision, change.names, change.instances), (1, 3, 3));
+    assert_eq!(addresses(&registry, "a.z.test"), Some(2));
+
+    let change = registry.apply(Command::Declare(state(&[("a", 1), ("c", 4)]))).unwrap();
+    assert_eq!((change.revision, change.names, change.instances), (2, 3, 5));
+    assert_eq!(addresses(&registry, "a.z.test"), Some(1));
+    assert_eq!(addresses(&registry, "b.z.test"), None);
+    assert_eq!(addresses(&registry, "c.z.test"), Some(4));
+
+    let change = registry.apply(Command::Declare(state(&[("a", 1), ("c", 4)]))).unwrap();
+    assert_eq!(change.revision, 2, "the same again is no change");
+
+    let change = registry.apply(Command::Declare(State::default())).unwrap();
+    assert_eq!((change.revision, change.names, change.instances), (3, 0, 0));
+}
+
+#[test]
+fn a_service_may_take_over_the_name_of_an_instance() {
+    let mut registry = Registry::new(Vec::new());
+    let mut first = state(&[("z", 1)]);
+    let srv = DnsRecord { record_type: RecordType::Srv, ttl: 10 };
+    let services = &mut first.namespaces.get_mut("z.test").unwrap().services;
+    services.get_mut("z").unwrap().dns_records = vec![srv];
+    registry.apply(Command::Declare(first)).unwrap();
+    assert_eq!(addresses(&registry, "i-0.z.z.test"), Some(1));
+
+    registry.apply(Command::Declare(state(&[("i-0.z", 3), ("z", 1)]))).unwrap();
+    assert_eq!(addresses(&registry, "i-0.z.z.test"), Some(3));
+}
+
+#[test]
+fn a_refused_command_changes_nothing() {
+    let mut registry = Registry::new(Vec::new());
+    registry.apply(Command::Declare(state(&[("a", 1)]))).unwrap();
+    let bad = state(&[("a", 2), (&"x".repeat(64), 1)]);
+    assert!(matches!(registry.apply(Command::Declare(bad)), Err(Refusal::Name { .. })));
+    assert_eq!(addresses(&registry, "a.z.test"), Some(1));
+    assert_eq!(registry.handle().load().revision(), 1);
+}
+
+#[tokio::test]
+async fn a_command_is_visible_when_it_is_acknowledged() {
+    let registry = Registry::new(Vec::new());
+    let handle = registry.handle();
+    let (sender, thread) = registry.spawn().unwrap();
+    let change = sender.send(Command::Declare(state(&[("a", 1)]))).await.unwrap();
+    assert_eq!(handle.load().revision(), change.revision);
+    drop(sender);
+    thread.join().unwrap();
+}
+
+//--- The API's commands
+
+/// A registry with its store, which outlives it.
+fn open(store: &Arc<Memory>) -> Registry {
+    let settings = Settings { custom_health_delay: Duration::from_secs(30), ..Settings::default() };
+    Registry::open(settings, Arc::<Memory>::clone(store)).unwrap()
+}
+
+fn create_namespace(registry: &mut Registry, name: &str) -> NamespaceId {
+    let create = CreateNamespace { name: name.into(), vpc: Some("vpc-1".into()), ..CreateNamespace::default() };
+    let outcome = registry.apply(Command::CreateNamespace(create)).unwrap().outcome;
+    operation(registry, outcome).namespace.unwrap()
+}
+
+/// The operation of an outcome.
+fn operation(registry: &Registry, outcome: Outcome) -> Operation {
+    let Outcome::Operation(id) = outcome else { panic!("no operation: {outcome:?}") };
+    let key = rows::operation_key(id);
+    let value = registry.store().get(Table::Operations, &key).unwrap().expect("the operation is stored");
+    rows::decode_operation(&key, &value).unwrap()
+}
+
+fn service_of(namespace: NamespaceId, name: &str, records: &[RecordType]) -> CreateService {
+    CreateService {
+        namespace,
+        name: name.into(),
+        routing_policy: None,
+        dns_records: records.iter().map(|&record_type| DnsRecord { record_type, ttl: 10 }).collect(),
+        api_only: false,
+        health_check: HealthCheck::Custom,
+        description: None,
+        creator_request_id: Some("token".into()),
+        tags: Attributes::default(),
+    }
+}
+
+fn create_service(registry: &mut Registry, namespace: NamespaceId, name: &str, records: &[RecordType]) -> ServiceId {
+    match registry.apply(Command::CreateService(service_of(namespace, name, records))).unwrap().outcome {
+        Outcome::Service(id) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn register(service: ServiceId, id: &str, last: u8) -> Command {
+    let address = format!("10.0.0.{last}");
+    let attributes = Attributes::from_pairs([("AWS_INSTANCE_IPV4", &*address), ("AWS_INSTANCE_PORT", "80")]);
+    Command::RegisterInstance(RegisterInstance { service, id: id.into(), creator_request_id: None, attributes })
+}
+
+#[test]
+fn a_life_through_the_api_survives_restarts() {
+    let store = Arc::new(Memory::default());
+    let mut registry = open(&store);
+    let namespace = create_namespace(&mut registry, "production.local");
+    let api = create_service(&mut registry, namespace, "api", &[RecordType::A, RecordType::Srv]);
+    for last in 1..=3 {
+        let outcome = registry.apply(register(api, &format!("task-{last}"), last)).unwrap().outcome;
+        let operation = operation(&registry, outcome);
+        assert_eq!(operation.status, OperationStatus::Success);
+        assert_eq!((operation.namespace, operation.service), (Some(namespace), Some(api)));
+    }
+    let entry = Arc::clone(registry.catalog().read().service(api).unwrap());
+    assert_eq!(entry.instances_revision, 3);
+
+    for _ in 0..2 {
+        registry = open(&store);
+        assert_eq!(addresses(&registry, "api.production.local"), Some(3));
+        assert_eq!(addresses(&registry, "task-2.api.production.local"), Some(1));
+        assert_eq!(registry.catalog().read().service(api).unwrap(), &entry);
+    }
+    let revision = registry.catalog().read().revision();
+    let change = registry.apply(Command::DeregisterInstance(api, "task-2".into())).unwrap();
+    assert_eq!((change.revision, change.instances), (revision + 1, 2));
+    assert_eq!(addresses(&registry, "task-2.api.production.local"), None);
+    assert!(matches!(registry.apply(Command::DeleteService(api)), Err(Refusal::InUse(_))));
+    assert!(matches!(registry.apply(Command::DeleteNamespace(namespace)), Err(Refusal::InUse(_))));
+    for id in ["task-1", "task-3"] {
+        registry.apply(Command::DeregisterInstance(api, id.into())).unwrap();
+    }
+    assert_eq!(addresses(&registry, "api.production.local"), Some(0));
+    registry.apply(Command::DeleteService(api)).unwrap();
+    let gone = registry.apply(Command::DeleteNamespace(namespace)).unwrap();
+    assert_eq!((gone.names, gone.instances), (0, 0));
+    assert!(matches!(registry.apply(Command::DeleteNamespace(namespace)), Err(Refusal::NoNamespace(_))));
+    registry = open(&store);
+    assert_eq!(registry.handle().load().names(), 0);
+    assert_eq!(registry.catalog().read().revision(), gone.revision);
+}
+
+#[test]
+fn a_name_has_one_producer() {
+    let mut registry = Registry::new(Vec::new());
+    let namespace = create_namespace(&mut registry, "z.test");
+    let s = create_service(&mut registry, namespace, "s", &[RecordType::Srv]);
+    registry.apply(register(s, "i", 1)).unwrap();
+    let refused = registry.apply(Command::CreateService(service_of(namespace, "I.s", &[RecordType::A])));
+    assert!(matches!(&refused, Err(Refusal::Invalid(text)) if text.contains("i.s.z.test")), "{refused:?}");
+    create_service(&mut registry, namespace, "j.s", &[RecordType::A]);
+    assert!(matches!(registry.apply(register(s, "j", 2)), Err(Refusal::Invalid(_))));
+    // Again, and with another address: it is the instance's own name.
+    registry.apply(register(s, "i", 3)).unwrap();
+    let twice = registry.apply(Command::CreateService(service_of(namespace, "S", &[RecordType::A])));
+    assert!(matches!(twice, Err(Refusal::ServiceExists { id, .. }) if id == s));
+    let same = registry.apply(Command::CreateService(service_of(namespace, "s", &[RecordType::Srv]))).unwrap();
+    assert_eq!(same.outcome, Outcome::Service(s), "the same request again");
+}
+
+#[test]
+fn a_namespace_that_conflicts_fails_in_its_operation() {
+    let mut registry = Registry::new(Vec::new());
+    create_namespace(&mut registry, "z.test");
+    for name in ["z.test", "a.Z.test", "test"] {
+        let create = CreateNamespace { name: name.into(), vpc: Some("vpc-1".into()), ..CreateNamespace::default() };
+        let outcome = registry.apply(Command::CreateNamespace(create)).unwrap().outcome;
+        let operation = operation(&registry, outcome);
+        assert_eq!(operation.status, OperationStatus::Fail, "{name}");
+        let (code, text) = operation.error.unwrap();
+        assert_eq!(&*code, "CANNOT_CREATE_HOSTED_ZONE");
+        assert!(text.starts_with("ConflictingDomainExists: "), "{text}");
+    }
+    let http = || {
+        let namespace_type = NamespaceType::Http;
+        Command::CreateNamespace(CreateNamespace {
+            name: "z.test".into(),
+            namespace_type,
+            ..CreateNamespace::default()
+        })
+    };
+    let outcome = registry.apply(http()).unwrap().outcome;
+    let id = operation(&registry, outcome).namespace.unwrap();
+    let catalog = registry.catalog();
+    assert!(catalog.read().namespace(id).unwrap().http_name.starts_with("z.test-"));
+    assert!(matches!(registry.apply(http()), Err(Refusal::NamespaceExists { id: other, .. }) if other == id));
+}
+
+#[test]
+fn custom_health_waits_for_its_time() {
+    let store = Arc::new(Memory::default());
+    let mut registry = open(&store);
+    let namespace = create_namespace(&mut registry, "z.test");
+    let s = create_service(&mut registry, namespace, "s", &[RecordType::A]);
+    registry.apply(register(s, "a", 1)).unwrap();
+    registry.apply(register(s, "b", 2)).unwrap();
+    let unhealthy = |id: &str| Command::SetCustomHealth(s, id.into(), HealthStatus::Unhealthy);
+    registry.apply(unhealthy("a")).unwrap();
+    let due = registry.next_due().unwrap();
+    assert!(due > now() + 29_000, "30 seconds from now");
+    assert_eq!(addresses(&registry, "s.z.test"), Some(2));
+    registry.apply(unhealthy("a")).unwrap();
+    // Taken back, it never shows.
+    registry.apply(Command::SetCustomHealth(s, "a".into(), HealthStatus::Healthy)).unwrap();
+    assert_eq!(registry.catalog().read().service(s).unwrap().service.instances["a"].status_due, 0);
+    registry.apply(unhealthy("a")).unwrap();
+
+    let settings = Settings { custom_health_delay: Duration::ZERO, ..Settings::default() };
+    registry = Registry::open(settings, Arc::<Memory>::clone(&store)).unwrap();
+    assert!(registry.next_due().is_some(), "what is due is remembered");
+    registry.apply(unhealthy("b")).unwrap();
+    assert_eq!(addresses(&registry, "s.z.test"), Some(1), "without a delay it shows at once");
+    registry.apply(register(s, "b", 2)).unwrap();
+    assert_eq!(addresses(&registry, "s.z.test"), Some(2), "a registration starts anew");
+    let refused = registry.apply(Command::SetCustomHealth(s, "x".into(), HealthStatus::Healthy));
+    assert!(matches!(refused, Err(Refusal::NoInstance(_))));
+}
+
+//--- Both
+
+#[test]
+fn what_is_declared_is_the_files_and_what_was_registered_stays() {
+    let store = Arc::new(Memory::default());
+    let mut registry = open(&store);
+    registry.apply(Command::Declare(state(&[("a", 2)]))).unwrap();
+    let (namespace, a) = {
+        let catalog = registry.catalog();
+        let catalog = catalog.read();
+        let namespace = catalog.discovered_namespace("z.test").unwrap().clone();
+        (namespace.id, catalog.service_named(&namespace, "A").unwrap().id)
+    };
+    for refused in [
+        Command::DeleteService(a),
+        Command::DeleteNamespace(namespace),
+        register(a, "i-1", 7),
+        Command::DeregisterInstance(a, "i-1".into()),
+        Command::Tag(Resource::Service(a), Attributes::from_pairs([("k", "v")])),
+    ] {
+        let shown = format!("{refused:?}");
+        let refusal = registry.apply(refused).unwrap_err();
+        assert!(matches!(&refusal, Refusal::Declared { file, .. } if file == "z.yaml"), "{shown}: {refusal:?}");
+    }
+    registry.apply(register(a, "mine", 9)).unwrap();
+    let mine = create_service(&mut registry, namespace, "mine", &[RecordType::A]);
+    assert_eq!(addresses(&registry, "a.z.test"), Some(3));
+
+    // A restart, before the files are read, and after.
+    registry = open(&store);
+    assert_eq!(addresses(&registry, "a.z.test"), Some(1));
+    registry.apply(Command::Declare(state(&[("a", 2)]))).unwrap();
+    assert_eq!(addresses(&registry, "a.z.test"), Some(3));
+    let conflict = registry.apply(Command::Declare(state(&[("mine", 1)]))).unwrap_err();
+    assert!(conflict.to_string().starts_with("z.yaml: service mine was made through the API"), "{conflict}");
+
+    registry.apply(Command::Declare(State::default())).unwrap();
+    assert_eq!(addresses(&registry, "a.z.test"), Some(1), "declared instances go, the other stays");
+    assert_eq!(registry.catalog().read().namespace(namespace).unwrap().owner, Owner::Kept);
+    registry.apply(Command::DeregisterInstance(a, "mine".into())).unwrap();
+    registry.apply(Command::DeleteService(a)).unwrap();
+    registry.apply(Command::DeleteService(mine)).unwrap();
+    registry.apply(Command::DeleteNamespace(namespace)).unwrap();
+    assert_eq!(open(&store).handle().load().names(), 0);
+}
+
+#[test]
+fn vpcs_have_views_of_their_own() {
+    let settings = Settings { vpcs: vec!["vpc-1".into(), "vpc-2".into()], ..Settings::default() };
+    let mut registry = Registry::open(settings, Arc::new(Memory::default())).unwrap();
+    let create = |vpc: &str| {
+        let vpc = Some(vpc.into());
+        Command::CreateNamespace(CreateNamespace { name: "z.test".into(), vpc, ..CreateNamespace::default() })
+    };
+    let mut ids = Vec::new();
+    for vpc in ["vpc-1", "vpc-2"] {
+        let outcome = registry.apply(create(vpc)).unwrap().outcome;
+        ids.push(operation(&registry, outcome).namespace.unwrap());
+    }
+    let s = create_service(&mut registry, ids[1], "s", &[RecordType::A]);
+    registry.apply(register(s, "i", 1)).unwrap();
+    let names: Vec<_> = registry.handles().iter().map(|handle| handle.load().names()).collect();
+    assert_eq!(names, [0, 1, 2]);
+    let unknown = registry.apply(create("vpc-3")).unwrap_err();
+    assert!(unknown.to_string().contains("vpc-1, vpc-2"), "{unknown}");
+}
+
+#[test]
+fn a_failed_commit_stops_all_writing() {
+    /// A store that fails.
+    struct Broken(Memory);
+    impl Store for Broken {
+        fn load(
+            &self,
+            table: Table,
+            each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+        ) -> Result<(), StoreError> {
+            self.0.load(table, each)
+        }
+        fn get(&self, table: Table, key: &[u8]) -> Result<Option<Box<[u8]>>, StoreError> {
+            self.0.get(table, key)
+        }
+        fn scan(
+            &self,
+            table: Table,
+            after: &[u8],
+            backwards: bool,
+            limit: usize,
+        ) -> Result<Vec<store::Row>, StoreError> {
+            self.0.scan(table, after, backwards, limit)
+        }
+        fn commit(&self, _: &[Write]) -> Result<(), StoreError> {
+            Err(StoreError::Io("no space left".into()))
+        }
+    }
+    let mut registry = Registry::open(Settings::default(), Arc::new(Broken(Memory::default()))).unwrap();
+    let create = || Command::CreateNamespace(CreateNamespace { name: "z.test".into(), ..CreateNamespace::default() });
+    for _ in 0..2 {
+        assert!(matches!(registry.apply(create()), Err(Refusal::Store(text)) if text.contains("no space left")));
+    }
+    assert_eq!(registry.handle().load().names(), 0, "nothing shows that is not durable");
+}
