@@ -180,6 +180,7 @@ fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static 
         Table::Services => "services",
         Table::Instances => "instances",
         Table::Operations => "operations",
+        Table::Meta => "meta",
     })
 }
 
