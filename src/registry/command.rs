@@ -12,6 +12,8 @@ use crate::wire::{Name, NameError};
 pub enum Command {
     /// What the declaration files say, all of it: it takes the place of what they said before.
     Declare(State),
+    /// Makes everything a declaration holds, as if through the API.
+    Import(State),
     /// Makes a namespace.
     CreateNamespace(CreateNamespace),
     /// Changes a namespace.

@@ -351,3 +351,39 @@ fn a_failed_commit_stops_all_writing() {
     }
     assert_eq!(registry.handle().load().names(), 0, "nothing shows that is not durable");
 }
+
+#[test]
+fn an_export_is_imported_as_it_was() {
+    let mut registry = Registry::new(Vec::new());
+    let namespace = create_namespace(&mut registry, "z.test");
+    let s = create_service(&mut registry, namespace, "s", &[RecordType::A, RecordType::Srv]);
+    for (id, last) in [("a", 1), ("b:/@", 2)] {
+        registry.apply(register(s, id, last)).unwrap();
+    }
+    let tags = Attributes::from_pairs([("team", "core: \"x\"\n"), ("null", "")]);
+    registry.apply(Command::Tag(Resource::Service(s), tags)).unwrap();
+    let attributes = Attributes::from_pairs([("FINGERPOST_LIMIT", "all"), ("text", "#a, b")]);
+    registry.apply(Command::PutServiceAttributes(s, attributes)).unwrap();
+    let export = |registry: &Registry| {
+        let mut text = Vec::new();
+        crate::channel::file::export(&registry.catalog().read(), &mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    };
+    let text = export(&registry);
+    let state = crate::channel::file::read(Path::new("export.yaml"), text.as_bytes()).unwrap();
+
+    let store = Arc::new(Memory::default());
+    let mut imported = open(&store);
+    imported.apply(Command::Import(state.clone())).unwrap();
+    let entry = Arc::clone(imported.catalog().read().service(s).unwrap());
+    let before = Arc::clone(registry.catalog().read().service(s).unwrap());
+    assert_eq!(entry.service.tags, before.service.tags);
+    assert_eq!(entry.service.instances.ids().collect::<Vec<_>>(), ["a", "b:/@"]);
+    assert_eq!(entry.service.health_check, HealthCheck::Custom);
+    assert_eq!(addresses(&imported, "s.z.test"), Some(2));
+    let again = open(&store);
+    assert_eq!(addresses(&again, "s.z.test"), Some(2), "and it is durable");
+    // All but the default of the SOA's TTL, which now is given, reads the same again.
+    assert_eq!(export(&again).replace("    soa_ttl: 15\n", ""), text);
+    assert!(matches!(imported.apply(Command::Import(state)), Err(Refusal::Invalid(_))), "once only");
+}

@@ -198,6 +198,25 @@ pub fn service(pairs: &[(&str, &str)]) -> Vec<AttributeFault> {
     faults
 }
 
+/// Tags of a namespace or a service (API model `TagList`; developer guide, tags and quotas).
+pub fn tags(pairs: &[(&str, &str)]) -> Vec<AttributeFault> {
+    let mut faults = Vec::new();
+    for (index, (key, value)) in pairs.iter().enumerate() {
+        let reserved = has_prefix(key, "aws:");
+        if !(1..=128).contains(&key.chars().count()) || reserved || !crate::model::fits(key) {
+            let allowed = "1 to 128 characters without \"aws:\" at the start";
+            faults.push(AttributeFault::pair(index, Violation::not(key, "the key of a tag", allowed)));
+        } else if value.chars().count() > 256 || !crate::model::fits(value) {
+            faults
+                .push(AttributeFault::pair(index, Violation::not(value, "the value of a tag", "up to 256 characters")));
+        }
+    }
+    if pairs.len() > 50 {
+        faults.push(AttributeFault::map(format!("{} tags are too many; allowed are 50", pairs.len())));
+    }
+    faults
+}
+
 /// The key of a service attribute: `^[A-Za-z0-9_]{1,64}$`, and no unknown setting of ours.
 fn service_key(key: &str) -> Result<(), Violation> {
     let fits = (1..=SERVICE_KEY_MAX).contains(&key.len())

@@ -1,7 +1,7 @@
 //! Names and ids: their patterns, and whether they fit the DNS.
 
 use super::{Shown, Violation};
-use crate::model::NamespaceType;
+use crate::model::{NamespaceId, NamespaceType, ServiceId};
 
 /// Octets of a DNS label (RFC 1035 §2.3.4).
 const LABEL_MAX: usize = 63;
@@ -59,6 +59,25 @@ pub fn vpc(kind: NamespaceType, vpc: &str) -> Result<(), Violation> {
     let fits = (1..=ID_MAX).contains(&vpc.len()) && is_graphic(vpc);
     fits.then_some(())
         .ok_or_else(|| Violation::not(vpc, "a VPC id", "1 to 64 printable ASCII characters without blanks"))
+}
+
+/// The id of a namespace.
+pub fn namespace_id(text: &str) -> Result<NamespaceId, Violation> {
+    NamespaceId::parse(text)
+        .ok_or_else(|| Violation::not(text, "the id of a namespace", "\"ns-\" and 16 lower-case letters and digits"))
+}
+
+/// The id of a service.
+pub fn service_id(text: &str) -> Result<ServiceId, Violation> {
+    ServiceId::parse(text)
+        .ok_or_else(|| Violation::not(text, "the id of a service", "\"srv-\" and 16 lower-case letters and digits"))
+}
+
+/// A description (API model `ResourceDescription`).
+pub fn description(text: &str) -> Result<(), Violation> {
+    (text.chars().count() <= 1024)
+        .then_some(())
+        .ok_or_else(|| Violation::not(text, "a description", "up to 1024 characters"))
 }
 
 /// The name of a service, whatever its namespace (API model `ServiceName`).
