@@ -189,7 +189,7 @@ fn probes_are_for_public_and_http_namespaces() {
     let path = "namespaces[0].services[0].health_check_config";
     assert_eq!(
         faults(&services("  - name: s\n    health_check_config: {type: TCP, resource_path: /x}"))[1],
-        format!("t.yaml:6:52: {path}.resource_path: /x is not possible with TCP; allowed are paths for HTTP and HTTPS")
+        format!("t.yaml:6:53: {path}.resource_path: /x is not possible with TCP; allowed are paths for HTTP and HTTPS")
     );
     let both = "  - name: s\n    health_check_config: {type: HTTP}\n    health_check_custom_config: {}";
     assert!(faults(&services(both))[0].contains("it stands beside health_check_custom_config"));
