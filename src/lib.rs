@@ -58,6 +58,7 @@ pub mod admin;
 pub mod channel;
 pub mod config;
 pub mod dns;
+pub mod health;
 pub mod metrics;
 pub mod model;
 pub mod net;
