@@ -17,7 +17,7 @@ fn serve<const WIDTH: usize>(batch: &mut Batch<WIDTH>, server: &UdpSocket, count
     let mut seen = 0;
     while seen < count {
         seen += batch.receive(server.as_fd()).unwrap();
-        batch.answer_each(|slot, received| {
+        batch.answer_each(|slot, received, _| {
             slot[received] = b'!';
             received + 1
         });
@@ -60,7 +60,7 @@ fn each_peer_receives_its_own_response_and_silence_is_skipped() {
         }
         assert_eq!(batch.receive(server.as_fd()).unwrap(), 6);
         let mut turn = 0;
-        let answered = batch.answer_each(|slot, received| {
+        let answered = batch.answer_each(|slot, received, _| {
             turn += 1;
             slot[received] = b'!';
             if (turn + round) % 2 == 0 { received + 1 } else { 0 }
@@ -90,7 +90,7 @@ fn a_full_slot_and_one_octet_more() {
     }
     assert_eq!(batch.receive(server.as_fd()).unwrap(), 3);
     let mut lengths = Vec::new();
-    let answered = batch.answer_each(|slot, received| {
+    let answered = batch.answer_each(|slot, received, _| {
         assert!(slot[..received].iter().all(|&octet| octet == 7));
         lengths.push(received);
         slot.len()
@@ -113,7 +113,7 @@ fn a_message_that_cannot_be_sent_costs_itself_only() {
             client.send(&[b'0' + message]).unwrap();
         }
         assert_eq!(batch.receive(server.as_fd()).unwrap(), 5);
-        batch.answer_each(|_, received| received);
+        batch.answer_each(|_, received, _| received);
         for &index in &bad {
             let name = batch.header(index).msg_hdr.msg_name.cast::<Name>();
             // SAFETY: the name of a header of live memory, to which no reference exists.
@@ -134,7 +134,7 @@ fn an_idle_timeout_is_no_error() {
     server.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
     let mut batch = Batch::<2>::new(false);
     assert_eq!(batch.receive(server.as_fd()).unwrap(), 0);
-    assert_eq!(batch.answer_each(|_, _| unreachable!()).responses, 0);
+    assert_eq!(batch.answer_each(|_, _, _| unreachable!()).responses, 0);
     assert_eq!(batch.send(server.as_fd()), 0);
 }
 
@@ -149,7 +149,7 @@ fn a_panic_while_answering_leaves_the_batch_usable() {
     assert_eq!(batch.receive(server.as_fd()).unwrap(), 2);
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let mut turn = 0;
-        batch.answer_each(|_, _| {
+        batch.answer_each(|_, _, _| {
             turn += 1;
             if turn == 2 { std::panic::resume_unwind(Box::new("part of the test")) } else { 0 }
         })

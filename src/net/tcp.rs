@@ -21,7 +21,7 @@ use super::connections::{Connection, Connections, Limits};
 use super::exchange::{End, Exchange, Turn};
 use crate::dns::{self, Settings};
 use crate::metrics::{Close, SharedCounters, TcpCounters};
-use crate::table::Handle;
+use crate::table::Views;
 
 /// How long a stop waits for clients to read responses that are being written.
 const GRACE: Duration = Duration::from_secs(1);
@@ -50,7 +50,7 @@ impl Service {
     ///
     /// `counters` count connections, `queries` what came over them.
     pub fn new(
-        handle: Handle,
+        views: Views,
         settings: Arc<Settings>,
         limits: Limits,
         counters: Arc<TcpCounters>,
@@ -58,7 +58,7 @@ impl Service {
     ) -> Arc<Self> {
         Arc::new(Self {
             connections: Connections::new(limits, counters),
-            exchange: Exchange::new(handle, settings, queries),
+            exchange: Exchange::new(views, settings, queries),
         })
     }
 
@@ -71,10 +71,10 @@ impl Service {
         listener: std::net::TcpListener,
         stop: watch::Receiver<bool>,
     ) -> io::Result<()> {
-        self.serve_with(listener, stop, dns::answer).await
+        self.serve_with(listener, stop, dns::answer_in_views).await
     }
 
-    /// The same with another function in place of [`dns::answer`].
+    /// The same with another function in place of [`dns::answer_in_views`].
     async fn serve_with(
         self: Arc<Self>,
         listener: std::net::TcpListener,
@@ -98,7 +98,8 @@ impl Service {
                 Ok((stream, peer)) => {
                     pause = ACCEPT_PAUSE.0;
                     if let Ok(connection) = self.connections.admit(peer.ip()) {
-                        let task = Arc::clone(&self).attend(stream, connection, stop.clone(), answer);
+                        let view = self.exchange.view_of(peer.ip());
+                        let task = Arc::clone(&self).attend(stream, view, connection, stop.clone(), answer);
                         tasks.spawn(task);
                     }
                 }
@@ -126,17 +127,18 @@ impl Service {
         Ok(())
     }
 
-    /// The task of one connection.
+    /// The task of one connection, whose client has view number `view`.
     async fn attend(
         self: Arc<Self>,
         mut stream: TcpStream,
+        view: usize,
         mut connection: Connection,
         stop: watch::Receiver<bool>,
         answer: impl Responder,
     ) {
         // All responses of a turn are one write already: holding back a last short segment would only delay it.
         let reason = match stream.set_nodelay(true) {
-            Ok(()) => self.converse(&mut stream, &mut connection, stop, answer).await,
+            Ok(()) => self.converse(&mut stream, view, &mut connection, stop, answer).await,
             Err(_) => Close::Error,
         };
         connection.close(reason);
@@ -146,6 +148,7 @@ impl Service {
     async fn converse(
         &self,
         stream: &mut TcpStream,
+        view: usize,
         connection: &mut Connection,
         mut stop: watch::Receiver<bool>,
         answer: impl Responder,
@@ -175,7 +178,7 @@ impl Service {
                 return Close::Limit;
             }
             let begun_before = !partial.is_empty();
-            let turn = self.exchange.turn(stream, &mut partial, answer);
+            let turn = self.exchange.turn(stream, view, &mut partial, answer);
             if !turn.unsent.is_empty() && !write(stream, &turn, limits.write_timeout, &mut stop).await {
                 return Close::Error;
             }
