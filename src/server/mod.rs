@@ -24,12 +24,14 @@ use crate::metrics::Metrics;
 use crate::net::udp::{self, Worker};
 use crate::net::{self, Endpoint, tcp};
 use crate::registry::Registry;
-use crate::table;
+use crate::registry::store::Memory;
+use crate::table::Views;
 
 use self::declarations::Declarations;
 
 mod declarations;
 mod limits;
+mod vpcs;
 
 /// Target of the events that say which sockets answer; logs let it pass at every level.
 pub const STARTED: &str = "fingerpost::started";
@@ -51,14 +53,14 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let state = admin::State { metrics: Arc::clone(&metrics), readiness: Arc::clone(&readiness) };
     let admin = Admin::start(sockets.admin, state).context("cannot start the admin endpoints")?;
 
-    let mut registry = Registry::new(config.name_servers.clone());
+    let mut registry = Registry::open(vpcs::settings(&config), Arc::new(Memory::default()))?;
     let declarations = Declarations::load(&config, &mut registry, &metrics)?;
-    let handle = registry.handle();
+    let views = vpcs::views(&config, &registry);
     let (sender, registry) = registry.spawn().context("cannot start the registry")?;
     let reload_declarations = declarations.follow(&runtime, sender.clone(), &metrics, &readiness);
 
     let stop = Stop::default();
-    let plane = DataPlane::start(&config, sockets.dns, &handle, &metrics, &stop, &runtime)?;
+    let plane = DataPlane::start(&config, sockets.dns, &views, &metrics, &stop, &runtime)?;
     announce(&config, &listening);
     readiness.set_ready();
 
@@ -157,7 +159,7 @@ impl DataPlane {
     fn start(
         config: &Config,
         endpoints: Vec<Endpoint>,
-        handle: &table::Handle,
+        views: &Views,
         metrics: &Metrics,
         stop: &Stop,
         runtime: &Runtime,
@@ -165,7 +167,7 @@ impl DataPlane {
         let settings = Arc::new(config.answers.clone());
         let cores = udp::cores(config.workers);
         let connections =
-            tcp::Service::new(handle.clone(), Arc::clone(&settings), config.tcp, metrics.tcp(), metrics.shared());
+            tcp::Service::new(views.clone(), Arc::clone(&settings), config.tcp, metrics.tcp(), metrics.shared());
         let mut workers = Vec::new();
         let mut listeners = JoinSet::new();
         for endpoint in endpoints {
@@ -174,7 +176,7 @@ impl DataPlane {
                 let worker = Worker {
                     index: workers.len(),
                     socket,
-                    handle: handle.clone(),
+                    views: views.clone(),
                     settings: Arc::clone(&settings),
                     counters: metrics.worker(),
                     core: *core,
