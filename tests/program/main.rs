@@ -2,6 +2,7 @@
 //!
 //! * `start`, `stop`, `check`, `queries`, `tcp`: one server's life and manners.
 //! * `reload`: declarations that change while queries come in; not one answer may be lost or wrong.
+//! * `views`: what clients of VPCs see, and others do not.
 //! * `clients`: resolvers and programs of others, in a network namespace with a `resolv.conf` of its own.
 //!
 //! A test that needs an outside program says that it is skipped where the program is missing; with
@@ -17,3 +18,4 @@ mod start;
 mod stop;
 mod support;
 mod tcp;
+mod views;
