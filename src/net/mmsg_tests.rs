@@ -230,3 +230,28 @@ fn an_option_the_socket_cannot_have_is_an_error() {
     assert!(kernel_drops(file.as_fd()).is_err());
     assert!(Batch::<1>::new(false).receive(file.as_fd()).is_err());
 }
+
+#[test]
+fn the_peer_is_told_in_either_family() {
+    for (address, expected) in [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "::1"), ("[::]:0", "::ffff:127.0.0.1")] {
+        let Ok(server) = UdpSocket::bind(address) else {
+            eprintln!("skipped: no IPv6 here");
+            continue;
+        };
+        server.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let expected: IpAddr = expected.parse().unwrap();
+        let client = socket(if expected == expected.to_canonical() { address } else { "127.0.0.1:0" });
+        let server_address = SocketAddr::new(expected.to_canonical(), server.local_addr().unwrap().port());
+        if client.send_to(b"?", server_address).is_err() {
+            continue;
+        }
+        let mut batch = Batch::<2>::new(false);
+        assert_eq!(batch.receive(server.as_fd()).unwrap(), 1, "{address}");
+        let mut peer = None;
+        batch.answer_each(|_, _, from| {
+            peer = Some(from.address());
+            0
+        });
+        assert_eq!(peer, Some(expected));
+    }
+}
