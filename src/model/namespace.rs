@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Attributes, Service};
+use super::{Attributes, NamespaceId, Service};
 use crate::wire::Name;
 use crate::wire::types::rtype;
 use crate::zone::Zone;
@@ -30,6 +30,8 @@ pub struct Namespace {
     pub vpc: Option<Box<str>>,
     /// TTL of the SOA record in seconds, which is the negative TTL.
     pub soa_ttl: u32,
+    /// Its id, where the file gives one; else it is made of the name.
+    pub id: Option<NamespaceId>,
     /// For people.
     pub description: Option<Box<str>>,
     /// Tags of the namespace.
@@ -51,6 +53,7 @@ impl Default for Namespace {
             namespace_type: NamespaceType::DnsPrivate,
             vpc: None,
             soa_ttl: Self::DEFAULT_SOA_TTL,
+            id: None,
             description: None,
             tags: Attributes::default(),
             source: None,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Attributes, HealthStatus, Instance, Instances};
+use super::{Attributes, HealthStatus, Instance, Instances, ServiceId};
 
 /// The record types a service can have (API model `RecordType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +61,7 @@ impl HealthCheck {
 }
 
 /// What a probe asks (API model `HealthCheckType`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProbeType {
     /// `GET` over HTTP.
     Http,
@@ -94,6 +94,8 @@ pub struct Service {
     pub health_check: HealthCheck,
     /// Service attributes, Fingerpost's own settings among them.
     pub attributes: Attributes,
+    /// Its id, where the file gives one; else it is made of the names.
+    pub id: Option<ServiceId>,
     /// For people.
     pub description: Option<Box<str>>,
     /// Tags of the service.

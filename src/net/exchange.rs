@@ -5,7 +5,6 @@
 //! arrived.
 
 use std::io;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -69,9 +68,12 @@ impl Exchange {
         Self { views, settings, counters, pool: Mutex::default() }
     }
 
-    /// The number of a client's view.
-    pub(super) fn view_of(&self, client: IpAddr) -> usize {
-        self.views.view_of(client)
+    /// The number of the view of a connection's client. Where there is one view, nobody asks who it is.
+    pub(super) fn view_of(&self, stream: &TcpStream) -> io::Result<usize> {
+        if self.views.is_single() {
+            return Ok(0);
+        }
+        stream.peer_addr().map(|peer| self.views.view_of(peer.ip()))
     }
 
     /// Takes one turn on `stream`, whose client has view number `view`. `partial` is what earlier turns have read and not used, and becomes what this one

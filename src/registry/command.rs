@@ -12,6 +12,8 @@ use crate::wire::{Name, NameError};
 pub enum Command {
     /// What the declaration files say, all of it: it takes the place of what they said before.
     Declare(State),
+    /// Makes everything a declaration holds, as if through the API.
+    Import(State),
     /// Makes a namespace.
     CreateNamespace(CreateNamespace),
     /// Changes a namespace.
@@ -202,8 +204,13 @@ pub enum Refusal {
     #[error("{0}")]
     Quota(String),
     /// Too many tags.
-    #[error("{0} tags are too many; allowed are 50")]
-    TooManyTags(usize),
+    #[error("{count} tags are too many; allowed are 50")]
+    TooManyTags {
+        /// How many.
+        count: usize,
+        /// The name of what would have them.
+        resource: String,
+    },
     /// Too many attributes of a service.
     #[error("{0} attributes of a service are too many; allowed are 30")]
     TooManyAttributes(usize),

@@ -13,7 +13,7 @@ use super::command::{Outcome, Refusal};
 use super::draft::Draft;
 use super::entry::{NamespaceEntry, Owner, ServiceEntry};
 use crate::model::{
-    Instances, Namespace, NamespaceId, NamespaceType, OperationId, RecordType, Service, ServiceId, State,
+    Instance, Instances, Namespace, NamespaceId, NamespaceType, OperationId, RecordType, Service, ServiceId, State,
 };
 use crate::wire::Name;
 
@@ -47,7 +47,8 @@ impl Draft<'_> {
     fn declare_namespace(&mut self, name: &str, declared: &Namespace) -> Result<NamespaceId, Refusal> {
         let kind = declared.namespace_type;
         let file: Arc<Path> = declared.source.clone().unwrap_or_else(|| Path::new("").into());
-        let id = NamespaceId::of_name(&[name, declared.vpc.as_deref().unwrap_or_default()]);
+        let of_name = || NamespaceId::of_name(&[name, declared.vpc.as_deref().unwrap_or_default()]);
+        let id = declared.id.unwrap_or_else(of_name);
         let view = self
             .settings
             .view(kind, declared.vpc.as_deref())
@@ -79,11 +80,14 @@ impl Draft<'_> {
             return Err(clash);
         }
         let before = self.namespace(id);
-        let http_name = match before {
-            Some(before) => before.http_name.clone(),
-            None if self.discovered(name).is_some() => format!("{name}-{}", &id.to_string()[3..11]).into(),
-            None => name.into(),
-        };
+        if let Some(before) = before.filter(|before| before.owner == Owner::Api || *before.name != *name) {
+            return Err(Refusal::Invalid(format!(
+                "{}: namespace {name} has the id of namespace {}: {id}; allowed are ids that nothing else has",
+                file.display(),
+                before.name
+            )));
+        }
+        let http_name = before.map_or_else(|| self.free_http_name(name, id), |before| before.http_name.clone());
         let entry = NamespaceEntry {
             id,
             name: name.into(),
@@ -129,12 +133,29 @@ impl Draft<'_> {
         let file: Arc<Path> = service.source.clone().unwrap_or_else(|| Path::new("").into());
         let Some(owner) = self.namespace(namespace) else { return Err(Refusal::NoNamespace(namespace.to_string())) };
         let key = owner.service_key(name);
-        let id = ServiceId::of_name(&[&namespace.to_string(), &key]);
+        let id = service.id.unwrap_or_else(|| ServiceId::of_name(&[&namespace.to_string(), &key]));
         if let Some(other) = self.service_named(namespace, &key).filter(|other| *other != id) {
             return Err(Refusal::Invalid(format!(
                 "{}: service {name} was made through the API already ({other}); delete it there, or do not declare it",
                 file.display()
             )));
+        }
+        service.instances = service.instances.iter().map(|one| declared(one)).collect();
+        if let Some(before) = self.service(id) {
+            let is_other = before.owner == Owner::Api
+                || before.namespace != namespace
+                || owner.service_key(&before.name) != key && self.services.contains_key(&id);
+            if is_other {
+                return Err(Refusal::Invalid(format!(
+                    "{}: service {name} has the id of service {}: {id}; allowed are ids that nothing else has",
+                    file.display(),
+                    before.name
+                )));
+            }
+            if owner.service_key(&before.name) != key {
+                // It is called otherwise now.
+                self.remove_service(id);
+            }
         }
         let before = self.service(id);
         if let Some(before) = before {
@@ -237,6 +258,13 @@ impl Draft<'_> {
             }
         }
     }
+}
+
+/// The instance, known to be declared.
+fn declared(instance: &Instance) -> Instance {
+    let mut instance = instance.clone();
+    instance.declared = true;
+    instance
 }
 
 /// The declared instances and those of `before` that the API registered; the id of one that is both is an error. What

@@ -17,6 +17,7 @@ mod compile;
 mod declare;
 mod draft;
 mod entry;
+mod import;
 mod instances;
 mod namespaces;
 mod operation;
@@ -41,7 +42,7 @@ pub use command::{
 pub use entry::{NamespaceEntry, Owner, ServiceEntry};
 pub use operation::{Operation, OperationStatus, OperationType, Running};
 pub use quotas::Quotas;
-pub use rows::check as check_row;
+pub use rows::{check as check_row, decode_operation};
 pub use settings::Settings;
 pub use writer::Sender;
 
@@ -263,6 +264,7 @@ impl Draft<'_> {
     fn apply(&mut self, command: Command, operation: Option<Operation>) -> Result<Outcome, Refusal> {
         match (command, operation) {
             (Command::Declare(state), _) => self.declare(state),
+            (Command::Import(state), _) => self.import(state),
             (Command::CreateNamespace(create), Some(operation)) => self.create_namespace(create, operation),
             (Command::UpdateNamespace(update), Some(operation)) => self.update_namespace(update, operation),
             (Command::DeleteNamespace(id), Some(operation)) => self.delete_namespace(id, operation),

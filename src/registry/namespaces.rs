@@ -5,6 +5,7 @@ use super::draft::{Draft, has_zone};
 use super::entry::{NamespaceEntry, Owner};
 use super::operation::Operation;
 use super::quotas;
+use super::services::few_tags;
 use crate::model::{NamespaceId, NamespaceType};
 use crate::wire::Name;
 
@@ -22,7 +23,7 @@ impl Draft<'_> {
         operation.namespace = Some(id);
         let view = self.settings.view(create.namespace_type, create.vpc.as_deref())?;
         quotas::namespaces(self)?;
-        let mut http_name = create.name.clone();
+        few_tags(&create.tags, &create.name)?;
         let entry = |http_name| NamespaceEntry {
             id,
             name: create.name.clone(),
@@ -63,24 +64,29 @@ impl Draft<'_> {
                 }
             }
         }
-        if self.discovered(&http_name).is_some() {
-            // Unique, as the API model promises of `HttpName`.
-            http_name = format!("{http_name}-{}", &id.to_string()[3..11]).into();
-        }
-        let entry = entry(http_name);
+        let entry = entry(self.free_http_name(&create.name, id));
         self.put_namespace(entry);
         Ok(Outcome::Operation(self.finish(operation)))
     }
 
+    /// The name under which a namespace is discovered: its own, or one like it where that is taken, because the API
+    /// model promises that `HttpName` is unique.
+    pub(super) fn free_http_name(&self, name: &str, id: NamespaceId) -> Box<str> {
+        match self.discovered(name) {
+            None => name.into(),
+            Some(_) => format!("{name}-{}", id.to_string().get(3..11).unwrap_or_default()).into(),
+        }
+    }
+
     /// The HTTP namespace of a name.
-    fn http_namespace(&self, name: &str) -> Option<&NamespaceEntry> {
+    pub(super) fn http_namespace(&self, name: &str) -> Option<&NamespaceEntry> {
         let known = self.catalog.namespaces.values().filter(|entry| !self.namespaces.contains_key(&entry.id));
         let mut all = known.map(|entry| &**entry).chain(self.namespaces.values().flatten());
         all.find(|entry| entry.namespace_type == NamespaceType::Http && *entry.name == *name)
     }
 
     /// Why no zone can be made at `apex`, if something is in the way.
-    fn conflict(&self, view: usize, apex: &Name, kind: NamespaceType) -> Option<String> {
+    pub(super) fn conflict(&self, view: usize, apex: &Name, kind: NamespaceType) -> Option<String> {
         let shown = apex.to_string();
         let shown = shown.trim_end_matches('.');
         for (other, id) in self.apexes(view) {

@@ -5,10 +5,8 @@ use super::draft::Draft;
 use super::entry::{NamespaceEntry, Owner, ServiceEntry};
 use super::namespaces::answers_dns;
 use super::operation::Operation;
-use crate::model::validate::{names, records};
-use crate::model::{
-    Attributes, HealthCheck, HealthStatus, NamespaceType, RecordType, RoutingPolicy, Service, ServiceId,
-};
+use crate::model::validate::{names, probe_in_namespace, records};
+use crate::model::{Attributes, HealthCheck, HealthStatus, RecordType, RoutingPolicy, Service, ServiceId};
 use crate::wire::types::rtype;
 
 /// Tags of a resource (developer guide, quotas).
@@ -36,9 +34,7 @@ impl Draft<'_> {
             return replayed(same, &create.name, &create.creator_request_id, &service);
         }
         fits_namespace(&namespace, &create.name, &service, create.api_only)?;
-        if service.tags.iter().count() > TAGS_MAX {
-            return Err(Refusal::TooManyTags(service.tags.iter().count()));
-        }
+        few_tags(&service.tags, &create.name)?;
         self.claim_service(&namespace, &create.name, &service)?;
         let id = ServiceId::random(fastrand::u128(..));
         self.put_service(ServiceEntry {
@@ -116,21 +112,18 @@ impl Draft<'_> {
             (HealthCheck::Probe(old), Some(new)) if old.probe_type != new.probe_type => {
                 return invalid("the Type of HealthCheckConfig cannot be changed; create another service".into());
             }
-            (_, Some(_)) if namespace.namespace_type == NamespaceType::DnsPrivate => {
-                return invalid(NO_PROBE.into());
-            }
-            (_, Some(_)) if before.ttl(RecordType::Cname).is_some() => {
-                return invalid("HealthCheckConfig is not possible with CNAME records".into());
-            }
             (_, Some(new)) => HealthCheck::Probe(new.clone()),
             (_, None) => HealthCheck::None,
         };
         let reset = before.health_check != health_check;
+        let after = Service { health_check, ..before.clone() };
+        probe_in_namespace(namespace.namespace_type, &after)
+            .map_err(|violation| Refusal::Invalid(violation.to_string()))?;
         let mut statuses = Vec::new();
         if let Some(entry) = self.edit_service(update.id) {
             entry.service.description = update.description.or_else(|| entry.service.description.take());
             entry.service.dns_records = update.dns_records.unwrap_or_default();
-            entry.service.health_check = health_check;
+            entry.service.health_check = after.health_check;
             if reset {
                 let all: Vec<_> = entry.service.instances.iter().cloned().collect();
                 for instance in all.into_iter().filter(|one| one.status != HealthStatus::Unknown) {
@@ -192,21 +185,19 @@ impl Draft<'_> {
         resource: Resource,
         change: impl FnOnce(&Attributes) -> Attributes,
     ) -> Result<Outcome, Refusal> {
-        let tags = match resource {
+        let (name, tags) = match resource {
             Resource::Namespace(id) => {
                 let entry = self.namespace(id).ok_or(Refusal::NoResource)?;
                 Self::may_change_namespace(entry)?;
-                change(&entry.tags)
+                (entry.name.clone(), change(&entry.tags))
             }
             Resource::Service(id) => {
                 let entry = self.service(id).ok_or(Refusal::NoResource)?;
                 Self::may_change_service(entry)?;
-                change(&entry.service.tags)
+                (entry.name.clone(), change(&entry.service.tags))
             }
         };
-        if tags.iter().count() > TAGS_MAX {
-            return Err(Refusal::TooManyTags(tags.iter().count()));
-        }
+        few_tags(&tags, &name)?;
         match resource {
             Resource::Namespace(id) => self.edit_namespace(id).map(|entry| entry.tags = tags),
             Resource::Service(id) => self.edit_service(id).map(|entry| entry.service.tags = tags),
@@ -215,9 +206,11 @@ impl Draft<'_> {
     }
 }
 
-/// Why a probe is refused.
-const NO_PROBE: &str = "HealthCheckConfig is for public DNS and HTTP namespaces; a private DNS namespace allows \
-                        HealthCheckCustomConfig";
+/// Refused where a resource would have too many tags.
+pub(super) fn few_tags(tags: &Attributes, resource: &str) -> Result<(), Refusal> {
+    let count = tags.iter().count();
+    if count <= TAGS_MAX { Ok(()) } else { Err(Refusal::TooManyTags { count, resource: resource.to_owned() }) }
+}
 
 /// The answer to a request for a service that is there: that service where it is the same request.
 fn replayed(
@@ -243,10 +236,8 @@ fn replayed(
 /// The rules that tie a new service to its namespace.
 fn fits_namespace(namespace: &NamespaceEntry, name: &str, service: &Service, api_only: bool) -> Result<(), Refusal> {
     let invalid = |text: String| Err(Refusal::Invalid(text));
-    let has_probe = matches!(service.health_check, HealthCheck::Probe(_));
-    if has_probe && namespace.namespace_type == NamespaceType::DnsPrivate {
-        return invalid(NO_PROBE.into());
-    }
+    probe_in_namespace(namespace.namespace_type, service)
+        .map_err(|violation| Refusal::Invalid(violation.to_string()))?;
     if !answers_dns(namespace) {
         if service.dns_records.is_empty() {
             return Ok(());

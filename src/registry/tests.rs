@@ -19,9 +19,7 @@ fn state(services: &[(&str, u8)]) -> State {
         service.source = Some(Path::new("z.yaml").into());
         let instance = |number: u8| {
             let address = format!("10.0.0.{number}");
-            let mut instance = Instance::new(&format!("i-{number}"), None, [("AWS_INSTANCE_IPV4", &*address)]);
-            instance.declared = true;
-            instance
+            Instance::new(&format!("i-{number}"), None, [("AWS_INSTANCE_IPV4", &*address)])
         };
         service.instances = (0..*instances).map(instance).collect();
         namespace.services.insert((*name).into(), service);
@@ -109,7 +107,7 @@ fn operation(registry: &Registry, outcome: Outcome) -> Operation {
     let Outcome::Operation(id) = outcome else { panic!("no operation: {outcome:?}") };
     let key = rows::operation_key(id);
     let value = registry.store().get(Table::Operations, &key).unwrap().expect("the operation is stored");
-    rows::decode_operation(&key, &value).unwrap()
+    decode_operation(&key, &value).unwrap()
 }
 
 fn service_of(namespace: NamespaceId, name: &str, records: &[RecordType]) -> CreateService {
@@ -327,11 +325,7 @@ fn a_failed_commit_stops_all_writing() {
     /// A store that fails.
     struct Broken(Memory);
     impl Store for Broken {
-        fn load(
-            &self,
-            table: Table,
-            each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-        ) -> Result<(), StoreError> {
+        fn load(&self, table: Table, each: &mut store::Each<'_>) -> Result<(), StoreError> {
             self.0.load(table, each)
         }
         fn get(&self, table: Table, key: &[u8]) -> Result<Option<Box<[u8]>>, StoreError> {
@@ -356,4 +350,40 @@ fn a_failed_commit_stops_all_writing() {
         assert!(matches!(registry.apply(create()), Err(Refusal::Store(text)) if text.contains("no space left")));
     }
     assert_eq!(registry.handle().load().names(), 0, "nothing shows that is not durable");
+}
+
+#[test]
+fn an_export_is_imported_as_it_was() {
+    let mut registry = Registry::new(Vec::new());
+    let namespace = create_namespace(&mut registry, "z.test");
+    let s = create_service(&mut registry, namespace, "s", &[RecordType::A, RecordType::Srv]);
+    for (id, last) in [("a", 1), ("b:/@", 2)] {
+        registry.apply(register(s, id, last)).unwrap();
+    }
+    let tags = Attributes::from_pairs([("team", "core: \"x\"\n"), ("null", "")]);
+    registry.apply(Command::Tag(Resource::Service(s), tags)).unwrap();
+    let attributes = Attributes::from_pairs([("FINGERPOST_LIMIT", "all"), ("text", "#a, b")]);
+    registry.apply(Command::PutServiceAttributes(s, attributes)).unwrap();
+    let export = |registry: &Registry| {
+        let mut text = Vec::new();
+        crate::channel::file::export(&registry.catalog().read(), &mut text).unwrap();
+        String::from_utf8(text).unwrap()
+    };
+    let text = export(&registry);
+    let state = crate::channel::file::read(Path::new("export.yaml"), text.as_bytes()).unwrap();
+
+    let store = Arc::new(Memory::default());
+    let mut imported = open(&store);
+    imported.apply(Command::Import(state.clone())).unwrap();
+    let entry = Arc::clone(imported.catalog().read().service(s).unwrap());
+    let before = Arc::clone(registry.catalog().read().service(s).unwrap());
+    assert_eq!(entry.service.tags, before.service.tags);
+    assert_eq!(entry.service.instances.ids().collect::<Vec<_>>(), ["a", "b:/@"]);
+    assert_eq!(entry.service.health_check, HealthCheck::Custom);
+    assert_eq!(addresses(&imported, "s.z.test"), Some(2));
+    let again = open(&store);
+    assert_eq!(addresses(&again, "s.z.test"), Some(2), "and it is durable");
+    // All but the default of the SOA's TTL, which now is given, reads the same again.
+    assert_eq!(export(&again).replace("    soa_ttl: 15\n", ""), text);
+    assert!(matches!(imported.apply(Command::Import(state)), Err(Refusal::Invalid(_))), "once only");
 }

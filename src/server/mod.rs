@@ -19,16 +19,19 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::admin::{self, Admin, Readiness};
-use crate::config::{Config, LogFormat};
+use crate::channel::cloudmap::actions::Actions;
+use crate::config::{Config, Faults, LogFormat};
 use crate::metrics::Metrics;
 use crate::net::udp::{self, Worker};
 use crate::net::{self, Endpoint, tcp};
-use crate::registry::Registry;
-use crate::registry::store::Memory;
+use crate::registry::store::{Embedded, Store};
+use crate::registry::{self, Registry};
 use crate::table::Views;
 
+use self::api::Api;
 use self::declarations::Declarations;
 
+mod api;
 mod declarations;
 mod limits;
 mod vpcs;
@@ -43,8 +46,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// declaration is to blame.
 pub fn run(config: Config) -> anyhow::Result<()> {
     report(&config);
+    let api = Api::load(&config)?;
     let sockets = Sockets::bind(&config)?;
-    let listening = sockets.lines()?;
+    let listening = sockets.lines(api.scheme())?;
 
     let runtime = cold_runtime(&config)?;
     let mut signals = Signals::new(&runtime).context("cannot listen for signals")?;
@@ -53,20 +57,33 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let state = admin::State { metrics: Arc::clone(&metrics), readiness: Arc::clone(&readiness) };
     let admin = Admin::start(sockets.admin, state).context("cannot start the admin endpoints")?;
 
-    let mut registry = Registry::open(vpcs::settings(&config), Arc::new(Memory::default()))?;
+    let mut registry =
+        Registry::open(registry_settings(&config), open_store(&config)?).map_err(|error| Faults::of([error]))?;
     let declarations = Declarations::load(&config, &mut registry, &metrics)?;
     let views = vpcs::views(&config, &registry);
+    let (catalog, running, store) = (registry.catalog(), registry.running(), registry.store());
     let (sender, registry) = registry.spawn().context("cannot start the registry")?;
+    let actions = Actions::new(sender.clone(), catalog, running, store, &config.account_id, config.quotas);
     let reload_declarations = declarations.follow(&runtime, sender.clone(), &metrics, &readiness);
 
     let stop = Stop::default();
     let plane = DataPlane::start(&config, sockets.dns, &views, &metrics, &stop, &runtime)?;
+    let actions = Arc::new(actions);
+    let handler = move |request| {
+        let actions = Arc::clone(&actions);
+        async move { actions.handle(request).await }
+    };
+    let mut requests = JoinSet::new();
+    let reload_certificate =
+        sockets.api.map(|listener| api.serve(listener, handler, &metrics, stop.receiver(), &mut requests, &runtime));
     announce(&config, &listening);
     readiness.set_ready();
 
     runtime.block_on(async {
         while let Wish::Reload = signals.next().await {
             reload(&config);
+            api.reload();
+            reload_certificate.iter().for_each(|reload| reload.notify_one());
             reload_declarations.notify_one();
         }
     });
@@ -75,6 +92,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     readiness.set_stopping();
     stop.stop();
     plane.join(&runtime);
+    runtime.block_on(requests.join_all());
     // What still runs there waits for files only, and is cut off: a file system may take for ever.
     runtime.shutdown_timeout(GRACE);
     drop(sender);
@@ -84,6 +102,23 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     admin.stop();
     info!("stopped");
     Ok(())
+}
+
+/// What the registry has to know of `config`.
+fn registry_settings(config: &Config) -> registry::Settings {
+    registry::Settings {
+        name_servers: config.name_servers.clone(),
+        vpcs: config.vpcs.iter().map(|vpc| vpc.id.clone()).collect(),
+        quotas: config.quotas,
+        custom_health_delay: config.custom_health_delay,
+        operation_retention: config.operation_retention,
+    }
+}
+
+/// The durable state in the data folder.
+fn open_store(config: &Config) -> Result<Arc<dyn Store>, Faults> {
+    let store = Embedded::open(&config.data_dir).map_err(|error| Faults::of([error]))?;
+    Ok(Arc::new(store))
 }
 
 /// Logs the effective settings, what is odd about them, and the kernel limits that will hurt.
@@ -114,6 +149,8 @@ fn cold_runtime(config: &Config) -> anyhow::Result<Runtime> {
 struct Sockets {
     /// One for each DNS address, in the order of the configuration.
     dns: Vec<Endpoint>,
+    /// The AWS API's, unless it is off.
+    api: Option<TcpListener>,
     /// The admin endpoints'.
     admin: TcpListener,
 }
@@ -125,15 +162,21 @@ impl Sockets {
             |&address: &SocketAddr| net::bind(address, config.workers).with_context(|| failure("dns", address));
         Ok(Self {
             dns: config.dns.iter().map(endpoint).collect::<anyhow::Result<_>>()?,
+            api: match config.api {
+                Some(address) => Some(TcpListener::bind(address).with_context(|| failure("api", address))?),
+                None => None,
+            },
             admin: TcpListener::bind(config.admin).with_context(|| failure("admin", config.admin))?,
         })
     }
 
-    /// A line for each socket, for when it answers.
-    fn lines(&self) -> io::Result<Vec<String>> {
+    /// A line for each socket, for when it answers; `scheme` is what the API speaks.
+    fn lines(&self, scheme: &str) -> io::Result<Vec<String>> {
         let dns = self.dns.iter().map(|endpoint| format!("listening on dns udp+tcp {}", endpoint.address));
         let admin = format!("listening on admin http {}", self.admin.local_addr()?);
-        Ok(dns.chain([admin]).collect())
+        let api = self.api.as_ref().map(|api| api.local_addr());
+        let api = api.transpose()?.map(|address| format!("listening on api {scheme} {address}"));
+        Ok(dns.chain(api).chain([admin]).collect())
     }
 }
 

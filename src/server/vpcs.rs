@@ -1,17 +1,8 @@
-//! From the configured VPCs to the registry's views and to who sees them.
+//! From the configured VPCs to who sees which of the registry's views.
 
 use crate::config::Config;
-use crate::registry::{Registry, Settings};
+use crate::registry::Registry;
 use crate::table::{Networks, Views};
-
-/// The registry's settings: view n is that of the n-th VPC.
-pub(super) fn settings(config: &Config) -> Settings {
-    Settings {
-        name_servers: config.name_servers.clone(),
-        vpcs: config.vpcs.iter().map(|vpc| vpc.id.clone()).collect(),
-        ..Settings::default()
-    }
-}
 
 /// What the data plane answers from.
 pub(super) fn views(config: &Config, registry: &Registry) -> Views {

@@ -26,6 +26,11 @@ impl Views {
         Self { common, private: private.into_iter().collect(), networks: Arc::new(networks) }
     }
 
+    /// Whether there is but one table.
+    pub fn is_single(&self) -> bool {
+        self.private.is_empty()
+    }
+
     /// The number of a client's view.
     pub fn view_of(&self, client: IpAddr) -> usize {
         self.networks.view_of(client)

@@ -7,17 +7,22 @@
 //!     type: DNS_PRIVATE                 # DNS_PRIVATE (default), DNS_PUBLIC, HTTP
 //!     vpc: vpc-0abc123def456789         # optional, for DNS_PRIVATE
 //!     soa_ttl: 15                       # optional, the negative TTL
+//!     id: ns-k3l8x0q2m5v7b9d1           # optional; else made of the name
+//!     description: ours                 # optional, as tags
+//!     tags: {team: core}
 //!     records:                          # optional, static records beside the services
 //!       - {name: www, type: CNAME, ttl: 60, data: web.example.org.}
 //!     services:
 //!       - name: api
 //!         routing_policy: MULTIVALUE    # default; or WEIGHTED
 //!         dns_records: [{type: A, ttl: 10}]
-//!         health_check_custom_config: {}
+//!         health_check_custom_config: {}  # or health_check_config: {type: HTTP, resource_path: /, failure_threshold: 3}
+//!         id: srv-k3l8x0q2m5v7b9d1      # optional, as description and tags
 //!         attributes: {FINGERPOST_LIMIT: "8"}
 //!         instances:
 //!           - id: task-1
 //!             attributes: {AWS_INSTANCE_IPV4: 10.0.1.11}
+//!             health_status: HEALTHY    # optional, where the service has a health check
 //! ```
 //!
 //! A file is checked here as far as it can be alone. What depends on the type of a namespace waits for
@@ -32,7 +37,7 @@ use super::reader::{Reader, Trail, key_text};
 use super::records as static_records;
 use super::yaml::{self, Node};
 use crate::model::validate::{Violation, attributes, names, records as rules};
-use crate::model::{Attributes, DnsRecord, HealthCheck, Instance, NamespaceType, RoutingPolicy, Service};
+use crate::model::{Attributes, DnsRecord, HealthCheck, Instance, NamespaceType, Probe, RoutingPolicy, Service};
 use crate::wire::Name;
 
 /// Reads a declaration. The fragment holds what could be understood, and is complete if there are no faults.
@@ -72,8 +77,8 @@ fn top(reader: &mut Reader, root: &Node) -> Option<Vec<DeclaredNamespace>> {
 
 /// One namespace.
 fn namespace(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) -> Option<DeclaredNamespace> {
-    let keys = ["name", "type", "vpc", "soa_ttl", "records", "services"];
-    let [name, kind, vpc, soa_ttl, records, services] = reader.fields(node, trail, keys)?;
+    let keys = ["name", "type", "vpc", "soa_ttl", "id", "description", "tags", "records", "services"];
+    let [name, kind, vpc, soa_ttl, id, about, tags, records, services] = reader.fields(node, trail, keys)?;
     let kind = given(reader, kind, &trail.key("type"), |text| match text {
         "DNS_PRIVATE" => Ok(NamespaceType::DnsPrivate),
         "DNS_PUBLIC" => Ok(NamespaceType::DnsPublic),
@@ -84,6 +89,13 @@ fn namespace(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) 
         names::vpc(NamespaceType::DnsPrivate, text).map(|()| Box::from(text))
     });
     let soa_ttl = given(reader, soa_ttl, &trail.key("soa_ttl"), rules::ttl);
+    let id = given(reader, id, &trail.key("id"), names::namespace_id);
+    let description =
+        given(reader, about, &trail.key("description"), |text| names::description(text).map(|()| Box::from(text)));
+    let tags = tags.map_or(Given::Absent, |node| {
+        let map = attribute_map(reader, node, &trail.key("tags"), attributes::tags);
+        map.map_or(Given::Faulty, |map| Given::Value(map, node.at))
+    });
     let mut found = Vec::new();
     if let Some(services) = services {
         let trail = trail.key("services");
@@ -103,7 +115,20 @@ fn namespace(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) 
     let name_at = name.at;
     let services = found;
     let name = text.into();
-    Some(DeclaredNamespace { name, at: name_at, index, kind, vpc, soa_ttl, records, records_at, services })
+    Some(DeclaredNamespace {
+        name,
+        at: name_at,
+        index,
+        kind,
+        vpc,
+        soa_ttl,
+        id,
+        description,
+        tags,
+        records,
+        records_at,
+        services,
+    })
 }
 
 /// An optional value that several files may give.
@@ -120,12 +145,36 @@ fn given<T>(
 
 /// One service.
 fn service(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) -> Option<DeclaredService> {
-    let keys = ["name", "routing_policy", "dns_records", "health_check_custom_config", "attributes", "instances"];
-    let probing = "active health checks are not supported in this release; allowed is health_check_custom_config";
-    let [name, policy, records, custom, attributes, instances] =
-        reader.fields_refusing(node, trail, keys, &[("health_check_config", probing)])?;
+    let keys = [
+        "name",
+        "routing_policy",
+        "dns_records",
+        "health_check_custom_config",
+        "health_check_config",
+        "attributes",
+        "id",
+        "description",
+        "tags",
+        "instances",
+    ];
+    let [name, policy, records, custom, probing, attributes, id, about, tags, instances] =
+        reader.fields(node, trail, keys)?;
     let before = reader.faults.len();
     let mut service = Service::default();
+    if let Some(node) = id {
+        let trail = trail.key("id");
+        let text = reader.text(node, &trail);
+        service.id = text.and_then(|text| reader.checked(node.at, &trail, names::service_id(text)));
+    }
+    if let Some(node) = about {
+        let trail = trail.key("description");
+        let text = reader.text(node, &trail);
+        let text = text.and_then(|text| reader.checked(node.at, &trail, names::description(text).map(|()| text)));
+        service.description = text.map(Box::from);
+    }
+    if let Some(node) = tags {
+        service.tags = attribute_map(reader, node, &trail.key("tags"), attributes::tags).unwrap_or_default();
+    }
     if let Some(node) = policy {
         let trail = trail.key("routing_policy");
         let value = reader.text(node, &trail);
@@ -147,6 +196,15 @@ fn service(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) ->
     if let Some(node) = custom {
         service.health_check = HealthCheck::Custom;
         custom_config(reader, node, &trail.key("health_check_custom_config"));
+    }
+    if let Some(node) = probing {
+        let trail = trail.key("health_check_config");
+        if custom.is_some() {
+            let text = "it stands beside health_check_custom_config; allowed is one of the two";
+            reader.fault(node.at, &trail, text);
+        } else if let Some(probe) = probe(reader, node, &trail) {
+            service.health_check = HealthCheck::Probe(probe);
+        }
     }
     if let Some(node) = attributes {
         let check = |pairs: &[(&str, &str)]| attributes::service(pairs);
@@ -215,6 +273,27 @@ fn custom_config(reader: &mut Reader, node: &Node, trail: &Trail<'_>) {
     }
 }
 
+/// The health check by probes.
+fn probe(reader: &mut Reader, node: &Node, trail: &Trail<'_>) -> Option<Probe> {
+    let [kind, path, threshold] = reader.fields(node, trail, ["type", "resource_path", "failure_threshold"])?;
+    let kind = reader.required(kind, node.at, trail, "type").and_then(|node| {
+        let trail = trail.key("type");
+        let text = reader.text(node, &trail)?;
+        reader.checked(node.at, &trail, rules::probe_type(text))
+    });
+    let path = path.and_then(|node| {
+        let trail = trail.key("resource_path");
+        let text = reader.text(node, &trail)?;
+        reader.checked(node.at, &trail, rules::resource_path(kind, text).map(|()| Box::from(text)))
+    });
+    let failure_threshold = threshold.and_then(|node| {
+        let trail = trail.key("failure_threshold");
+        let text = reader.text(node, &trail)?;
+        reader.checked(node.at, &trail, rules::failure_threshold(text)).map(|threshold| threshold as u8)
+    });
+    Some(Probe { probe_type: kind?, path, failure_threshold })
+}
+
 /// One instance with its id's place. Its attributes are held against `dns_records` where these are known.
 fn instance(
     reader: &mut Reader,
@@ -223,7 +302,7 @@ fn instance(
     dns_records: Option<&[DnsRecord]>,
     health_check: &HealthCheck,
 ) -> Option<(Position, Instance)> {
-    let [id, attributes] = reader.fields(node, trail, ["id", "attributes"])?;
+    let [id, attributes, status] = reader.fields(node, trail, ["id", "attributes", "health_status"])?;
     let check = |pairs: &[(&str, &str)]| attributes::instance(pairs, dns_records.unwrap_or_default());
     let attributes = reader
         .required(attributes, node.at, trail, "attributes")
@@ -235,7 +314,15 @@ fn instance(
     let attributes = attributes.unwrap_or_default();
     let mut instance = Instance::new(text, None, attributes.iter());
     instance.status = health_check.initial_status(&instance);
-    instance.declared = true;
+    if let Some(node) = status {
+        let trail = trail.key("health_status");
+        let text = reader.text(node, &trail)?;
+        if *health_check == HealthCheck::None {
+            reader.fault(node.at, &trail, "the service has no health check; allowed is none here");
+        } else {
+            instance.status = reader.checked(node.at, &trail, rules::health_status(text)).unwrap_or_default();
+        }
+    }
     Some((id.at, instance))
 }
 

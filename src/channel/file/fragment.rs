@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::fault::Position;
-use crate::model::{NamespaceType, Service};
+use crate::model::{Attributes, NamespaceId, NamespaceType, Service};
 
 /// The content of one declaration file.
 #[derive(Clone, Debug)]
@@ -50,6 +50,12 @@ pub(super) struct DeclaredNamespace {
     pub(super) vpc: Given<Box<str>>,
     /// `soa_ttl`.
     pub(super) soa_ttl: Given<u32>,
+    /// `id`.
+    pub(super) id: Given<NamespaceId>,
+    /// `description`.
+    pub(super) description: Given<Box<str>>,
+    /// `tags`.
+    pub(super) tags: Given<Attributes>,
     /// Its static records in this file.
     pub(super) records: Vec<DeclaredRecord>,
     /// Where they stand.

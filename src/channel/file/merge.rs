@@ -70,6 +70,9 @@ impl Merger {
         let kind = self.agreed(pieces, "type", |piece| &piece.kind);
         let vpc = self.agreed(pieces, "vpc", |piece| &piece.vpc);
         let soa_ttl = self.agreed(pieces, "soa_ttl", |piece| &piece.soa_ttl);
+        let id = self.agreed(pieces, "id", |piece| &piece.id);
+        let description = self.agreed(pieces, "description", |piece| &piece.description);
+        let tags = self.agreed(pieces, "tags", |piece| &piece.tags);
         let faulty = pieces.iter().any(|(_, piece)| matches!(piece.kind, Given::Faulty));
         let known = match kind {
             Some(kind) => Some(*kind),
@@ -83,6 +86,9 @@ impl Merger {
             namespace_type: known.unwrap_or_default(),
             vpc: vpc.cloned(),
             soa_ttl: soa_ttl.copied().unwrap_or(Namespace::DEFAULT_SOA_TTL),
+            id: id.copied(),
+            description: description.cloned(),
+            tags: tags.cloned().unwrap_or_default(),
             source: pieces.first().map(|(file, _)| Arc::clone(file)),
             ..Namespace::default()
         };

@@ -19,6 +19,7 @@
 
 mod conflict;
 mod declaration;
+mod export;
 mod fault;
 mod folder;
 mod follow;
@@ -36,6 +37,7 @@ mod zones;
 #[cfg(test)]
 mod tests;
 
+pub use export::export;
 pub use fault::{Fault, Position};
 pub use folder::{Loaded, Loader, Summary, check, read};
 pub use follow::{FileStatus, Follower};

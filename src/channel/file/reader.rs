@@ -80,25 +80,10 @@ impl Reader {
         trail: &Trail<'_>,
         allowed: [&str; N],
     ) -> Option<[Option<&'n Node>; N]> {
-        self.fields_refusing(node, trail, allowed, &[])
-    }
-
-    /// As [`Self::fields`], with keys that are known and refused with a text of their own.
-    pub(super) fn fields_refusing<'n, const N: usize>(
-        &mut self,
-        node: &'n Node,
-        trail: &Trail<'_>,
-        allowed: [&str; N],
-        refused: &[(&str, &str)],
-    ) -> Option<[Option<&'n Node>; N]> {
         let pairs = self.pairs(node, trail)?;
         let mut fields = [None; N];
         for (key, value) in pairs {
             let text = key_text(key);
-            if let Some((_, why)) = refused.iter().find(|(name, _)| *name == text) {
-                self.fault(key.at, &trail.key(text), why);
-                continue;
-            }
             let field = allowed.iter().zip(&mut fields).find(|(name, _)| **name == text);
             if let Some((_, field)) = field {
                 *field = Some(value);

@@ -115,11 +115,7 @@ fn instance_key(key: &str) -> Result<bool, Violation> {
         }
         _ => {}
     }
-    // API model `AttrKey`: ^[a-zA-Z0-9!-~]+$
-    if !(1..=KEY_MAX).contains(&key.len()) || !key.bytes().all(|octet| octet.is_ascii_graphic()) {
-        let allowed = "1 to 255 printable ASCII characters without blanks";
-        return Err(Violation::not(key, "the key of an attribute", allowed));
-    }
+    attribute_key(key)?;
     if has_prefix(key, "AWS_") {
         // Developer guide: keys of custom attributes do not start with AWS_.
         let text = format!("{} is reserved; allowed are {KNOWN} and keys without AWS_ at the start", Shown(key));
@@ -131,6 +127,13 @@ fn instance_key(key: &str) -> Result<bool, Violation> {
         return Err(Violation::new(text));
     }
     Ok(false)
+}
+
+/// The key of any attribute (API model `AttrKey`: `^[a-zA-Z0-9!-~]+$`).
+fn attribute_key(key: &str) -> Result<(), Violation> {
+    let fits = (1..=KEY_MAX).contains(&key.len()) && key.bytes().all(|octet| octet.is_ascii_graphic());
+    let allowed = "1 to 255 printable ASCII characters without blanks";
+    fits.then_some(()).ok_or_else(|| Violation::not(key, "the key of an attribute", allowed))
 }
 
 /// The value of one of Cloud Map's own attributes.
@@ -172,6 +175,15 @@ fn attribute_value(value: &str) -> Result<(), Violation> {
     })
 }
 
+/// Attributes that instances are discovered by (API model `Attributes`): any that one may have had at any time.
+pub fn query(pairs: &[(&str, &str)]) -> Vec<AttributeFault> {
+    let faults = pairs.iter().enumerate().filter_map(|(index, (key, value))| {
+        let checked = attribute_key(key).and_then(|()| attribute_value(value));
+        Some(AttributeFault::pair(index, checked.err()?))
+    });
+    faults.collect()
+}
+
 /// The attributes of a service (API model `ServiceAttributesMap`), Fingerpost's own settings among them.
 pub fn service(pairs: &[(&str, &str)]) -> Vec<AttributeFault> {
     let mut faults = Vec::new();
@@ -182,6 +194,25 @@ pub fn service(pairs: &[(&str, &str)]) -> Vec<AttributeFault> {
     if pairs.len() > SERVICE_MAX {
         let text = format!("{} attributes of a service are too many; allowed are {SERVICE_MAX}", pairs.len());
         faults.push(AttributeFault::map(text));
+    }
+    faults
+}
+
+/// Tags of a namespace or a service (API model `TagList`; developer guide, tags and quotas).
+pub fn tags(pairs: &[(&str, &str)]) -> Vec<AttributeFault> {
+    let mut faults = Vec::new();
+    for (index, (key, value)) in pairs.iter().enumerate() {
+        let reserved = has_prefix(key, "aws:");
+        if !(1..=128).contains(&key.chars().count()) || reserved || !crate::model::fits(key) {
+            let allowed = "1 to 128 characters without \"aws:\" at the start";
+            faults.push(AttributeFault::pair(index, Violation::not(key, "the key of a tag", allowed)));
+        } else if value.chars().count() > 256 || !crate::model::fits(value) {
+            faults
+                .push(AttributeFault::pair(index, Violation::not(value, "the value of a tag", "up to 256 characters")));
+        }
+    }
+    if pairs.len() > 50 {
+        faults.push(AttributeFault::map(format!("{} tags are too many; allowed are 50", pairs.len())));
     }
     faults
 }

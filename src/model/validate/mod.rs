@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::{Instance, NamespaceType, RecordType, Service, State};
+use super::{HealthCheck, Instance, NamespaceType, RecordType, Service, State};
 
 pub mod attributes;
 pub mod names;
@@ -82,6 +82,9 @@ pub fn service_in_namespace<'a>(
         return vec![(Part::DnsRecords, Violation::new(text))];
     }
     let mut found = Vec::new();
+    if let Err(violation) = probe_in_namespace(kind, service) {
+        found.push((Part::Name, violation));
+    }
     if let Err(violation) = names::service_owner(name, namespace) {
         found.push((Part::Name, violation));
         return found;
@@ -99,6 +102,24 @@ pub fn service_in_namespace<'a>(
         }
     }
     found
+}
+
+/// Whether the service can have the health check it has (API model, `HealthCheckConfig`).
+pub fn probe_in_namespace(kind: NamespaceType, service: &Service) -> Result<(), Violation> {
+    if !matches!(service.health_check, HealthCheck::Probe(_)) {
+        return Ok(());
+    }
+    if kind == NamespaceType::DnsPrivate {
+        let text = "HealthCheckConfig is for public DNS and HTTP namespaces; a private DNS namespace allows \
+                    HealthCheckCustomConfig";
+        return Err(Violation::new(text));
+    }
+    if service.ttl(RecordType::Cname).is_some() {
+        return Err(Violation::new(
+            "HealthCheckConfig is not possible with CNAME records; allowed are A, AAAA and SRV",
+        ));
+    }
+    Ok(())
 }
 
 /// The rules that tie an instance of a service called `name` to a namespace that owns a zone.

@@ -1,7 +1,7 @@
 //! Names and ids: their patterns, and whether they fit the DNS.
 
 use super::{Shown, Violation};
-use crate::model::NamespaceType;
+use crate::model::{NamespaceId, NamespaceType, ServiceId};
 
 /// Octets of a DNS label (RFC 1035 §2.3.4).
 const LABEL_MAX: usize = 63;
@@ -43,6 +43,13 @@ pub fn namespace_name(kind: NamespaceType, name: &str) -> Result<(), Violation> 
     }
 }
 
+/// The name by which instances of a namespace are discovered (API model `NamespaceName`: `^[!-~]{1,1024}$`).
+pub fn http_name(name: &str) -> Result<(), Violation> {
+    let fits = (1..=HTTP_NAME_MAX).contains(&name.len()) && is_graphic(name);
+    let allowed = "1 to 1024 printable ASCII characters without blanks";
+    fits.then_some(()).ok_or_else(|| Violation::not(name, "the name of a namespace", allowed))
+}
+
 /// The VPC of a namespace of type `kind` (API model `ResourceId`; `CreatePrivateDnsNamespace` alone takes one).
 pub fn vpc(kind: NamespaceType, vpc: &str) -> Result<(), Violation> {
     if kind != NamespaceType::DnsPrivate {
@@ -52,6 +59,25 @@ pub fn vpc(kind: NamespaceType, vpc: &str) -> Result<(), Violation> {
     let fits = (1..=ID_MAX).contains(&vpc.len()) && is_graphic(vpc);
     fits.then_some(())
         .ok_or_else(|| Violation::not(vpc, "a VPC id", "1 to 64 printable ASCII characters without blanks"))
+}
+
+/// The id of a namespace.
+pub fn namespace_id(text: &str) -> Result<NamespaceId, Violation> {
+    NamespaceId::parse(text)
+        .ok_or_else(|| Violation::not(text, "the id of a namespace", "\"ns-\" and 16 lower-case letters and digits"))
+}
+
+/// The id of a service.
+pub fn service_id(text: &str) -> Result<ServiceId, Violation> {
+    ServiceId::parse(text)
+        .ok_or_else(|| Violation::not(text, "the id of a service", "\"srv-\" and 16 lower-case letters and digits"))
+}
+
+/// A description (API model `ResourceDescription`).
+pub fn description(text: &str) -> Result<(), Violation> {
+    (text.chars().count() <= 1024)
+        .then_some(())
+        .ok_or_else(|| Violation::not(text, "a description", "up to 1024 characters"))
 }
 
 /// The name of a service, whatever its namespace (API model `ServiceName`).

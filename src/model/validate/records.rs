@@ -1,7 +1,7 @@
 //! Record types, their combinations, TTLs and thresholds.
 
 use super::Violation;
-use crate::model::{DnsRecord, RecordType, RoutingPolicy};
+use crate::model::{DnsRecord, HealthStatus, ProbeType, RecordType, RoutingPolicy};
 
 /// The largest TTL (API model `RecordTTL`; RFC 2181 §8).
 pub const TTL_MAX: u32 = 2_147_483_647;
@@ -36,6 +36,35 @@ pub fn failure_threshold(text: &str) -> Result<u32, Violation> {
     decimal(text)
         .filter(|threshold| (1..=10).contains(threshold))
         .ok_or_else(|| Violation::not(text, "a failure threshold", "1 to 10"))
+}
+
+/// The type of a health check by its name (API model `HealthCheckType`).
+pub fn probe_type(name: &str) -> Result<ProbeType, Violation> {
+    match name {
+        "HTTP" => Ok(ProbeType::Http),
+        "HTTPS" => Ok(ProbeType::Https),
+        "TCP" => Ok(ProbeType::Tcp),
+        _ => Err(Violation::not(name, "a type of health check", "HTTP, HTTPS and TCP")),
+    }
+}
+
+/// The path of a probe of type `kind`, where that is known (API model `HealthCheckConfig$ResourcePath`).
+pub fn resource_path(kind: Option<ProbeType>, path: &str) -> Result<(), Violation> {
+    if kind == Some(ProbeType::Tcp) {
+        return Err(Violation::not(path, "possible with TCP", "paths for HTTP and HTTPS"));
+    }
+    (path.chars().count() <= 255)
+        .then_some(())
+        .ok_or_else(|| Violation::not(path, "a resource path", "up to 255 characters"))
+}
+
+/// A health status that can be known, by its name (API model `CustomHealthStatus`).
+pub fn health_status(name: &str) -> Result<HealthStatus, Violation> {
+    match name {
+        "HEALTHY" => Ok(HealthStatus::Healthy),
+        "UNHEALTHY" => Ok(HealthStatus::Unhealthy),
+        _ => Err(Violation::not(name, "a health status", "HEALTHY and UNHEALTHY")),
+    }
 }
 
 /// The record types of one service.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::PATIENCE;
 
@@ -24,13 +25,15 @@ pub(crate) struct Launch {
     arguments: Vec<OsString>,
     variables: Vec<(String, OsString)>,
     dns: Vec<String>,
+    /// Where it keeps its state, unless it is told another place: removed with the last that uses it.
+    data: Option<Arc<TempDir>>,
 }
 
 impl Launch {
     /// The program with these arguments.
     pub(crate) fn of<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Self {
         let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
-        Self { arguments, ..Self::default() }
+        Self { arguments, data: Some(Arc::new(TempDir::new().unwrap())), ..Self::default() }
     }
 
     /// `fingerpost serve` of what `path` declares, with two workers and free ports.
@@ -79,6 +82,11 @@ impl Launch {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"FINGERPOST_")) {
             command.env_remove(name);
         }
+        // The default would be taken by the first of the tests that run at once.
+        command.env("FINGERPOST_API", "127.0.0.1:0");
+        if let Some(data) = &self.data {
+            command.env("FINGERPOST_DATA_DIR", data.path());
+        }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null());
         command
@@ -105,8 +113,15 @@ impl Launch {
             let log = Arc::clone(&log);
             move || lines.map_while(Result::ok).for_each(|line| log.lock().unwrap().push(line))
         });
-        let mut server =
-            Server { child, log, reader: Some(reader), dns: Vec::new(), admin: SocketAddr::from(([0; 4], 0)) };
+        let mut server = Server {
+            child,
+            log,
+            reader: Some(reader),
+            dns: Vec::new(),
+            api: None,
+            admin: SocketAddr::from(([0; 4], 0)),
+            _data: self.data.clone(),
+        };
         server.wait_until_ready();
         server
     }
@@ -121,8 +136,12 @@ pub(crate) struct Server {
     reader: Option<JoinHandle<()>>,
     /// Where it answers DNS, in the order of its arguments.
     pub(crate) dns: Vec<SocketAddr>,
+    /// Where it serves the AWS API, if it does.
+    pub(crate) api: Option<SocketAddr>,
     /// Where it serves `/metrics`, `/livez` and `/readyz`.
     pub(crate) admin: SocketAddr,
+    /// Its state.
+    _data: Option<Arc<TempDir>>,
 }
 
 impl Server {
@@ -139,6 +158,8 @@ impl Server {
         for message in self.messages() {
             if let Some(address) = message.strip_prefix("listening on dns udp+tcp ") {
                 self.dns.push(address.parse().unwrap());
+            } else if let Some(address) = message.strip_prefix("listening on api http ") {
+                self.api = Some(address.parse().unwrap());
             } else if let Some(address) = message.strip_prefix("listening on admin http ") {
                 self.admin = address.parse().unwrap();
             }

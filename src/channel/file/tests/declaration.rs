@@ -1,7 +1,7 @@
 //! One file: what is read, and every fault at its place.
 
 use super::{faults, services, state};
-use crate::model::{HealthCheck, HealthStatus, NamespaceType, RecordType, RoutingPolicy};
+use crate::model::{HealthCheck, HealthStatus, NamespaceType, ProbeType, RecordType, RoutingPolicy};
 
 #[test]
 fn the_example_is_read_whole() {
@@ -129,7 +129,7 @@ fn unknown_keys_name_the_known_ones() {
     assert_eq!(
         fault,
         [
-            "t.yaml:3:13: namespaces[0].service: the key is not known; allowed are name, type, vpc, soa_ttl, records, services; did you mean services?"
+            "t.yaml:3:13: namespaces[0].service: the key is not known; allowed are name, type, vpc, soa_ttl, id, description, tags, records, services; did you mean services?"
         ]
     );
     assert!(!faults("version: 1\nnamespaces: []\nzzz: 1\n")[0].contains("did you mean"));
@@ -179,13 +179,35 @@ fn duplicates_in_a_file_are_faults() {
 }
 
 #[test]
-fn health_check_config_is_refused_as_unsupported() {
-    let fault = faults(&services("  - name: s\n    health_check_config: {type: HTTP}"));
-    assert!(
-        fault[0].starts_with("t.yaml:6:5: namespaces[0].services[0].health_check_config: active health checks"),
-        "{fault:?}"
+fn probes_are_for_public_and_http_namespaces() {
+    let text = "  - name: s\n    health_check_config: {type: TCP, failure_threshold: 2}";
+    let fault = faults(&services(text));
+    assert!(fault[0].contains("HealthCheckConfig is for public DNS and HTTP namespaces"), "{fault:?}");
+    let state = state(&format!("version: 1\nnamespaces:\n- name: x.local\n  type: HTTP\n  services:\n{text}\n"));
+    let HealthCheck::Probe(probe) = &state.namespaces["x.local"].services["s"].health_check else { panic!() };
+    assert_eq!((probe.probe_type, probe.failure_threshold), (ProbeType::Tcp, Some(2)));
+    let path = "namespaces[0].services[0].health_check_config";
+    assert_eq!(
+        faults(&services("  - name: s\n    health_check_config: {type: TCP, resource_path: /x}"))[1],
+        format!("t.yaml:6:53: {path}.resource_path: /x is not possible with TCP; allowed are paths for HTTP and HTTPS")
     );
-    assert_eq!(fault.len(), 1);
+    let both = "  - name: s\n    health_check_config: {type: HTTP}\n    health_check_custom_config: {}";
+    assert!(faults(&services(both))[0].contains("it stands beside health_check_custom_config"));
+}
+
+#[test]
+fn ids_descriptions_tags_and_health_are_read() {
+    let text = services(
+        "  - name: s\n    id: srv-0123456789abcdef\n    description: ours\n    tags: {team: core}\n    health_check_custom_config: {}\n    \
+         instances: [{id: i, attributes: {a: b}, health_status: UNHEALTHY}]",
+    );
+    let state = state(&text);
+    let service = &state.namespaces["x.local"].services["s"];
+    assert_eq!(service.id.unwrap().to_string(), "srv-0123456789abcdef");
+    assert_eq!((service.description.as_deref(), service.tags.get("team")), (Some("ours"), Some("core")));
+    assert_eq!(service.instances["i"].status, HealthStatus::Unhealthy);
+    let fault = faults(&services("  - {name: s, id: srv-1, tags: {\"aws:x\": y}}"));
+    assert_eq!(fault.len(), 2, "{fault:?}");
 }
 
 #[test]

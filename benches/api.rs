@@ -1,0 +1,318 @@
+//! The registry and its API at one million instances, as `cargo bench --bench api [SERVICES]`: how long a start takes
+//! until the first right answer, how much memory is held, and how many registrations and discoveries go through.
+//!
+//! The real program, durable, with signatures verified; the client is on the same cores. Each of 125,000 services has
+//! eight instances with the attributes that ECS sets. A registration counts when its reply is there; every hundredth is
+//! then looked for in DNS at once, and has to be there.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use fingerpost::model::{
+    DnsRecord, HealthCheck, HealthStatus, Instance, Namespace, NamespaceId, RecordType, Service, ServiceId, State,
+};
+use fingerpost::registry::store::Embedded;
+use fingerpost::registry::{Command as RegistryCommand, Registry, Settings};
+use fingerpost::sigv4::{Credential, Signer};
+use fingerpost::wire::Name;
+use hyper::HeaderMap;
+use hyper::header::HeaderValue;
+
+/// The namespace of all services.
+const NAMESPACE: &str = "production.local";
+/// Instances of a service.
+const INSTANCES: u32 = 8;
+/// Connections that are kept alive.
+const CONNECTIONS: usize = 64;
+/// How long each kind of request is sent.
+const DURATION: Duration = Duration::from_secs(8);
+/// After this the program is taken not to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn main() {
+    let services = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(125_000);
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = Instant::now();
+    fill(folder.path(), services);
+    println!("{services} services of {INSTANCES} instances, stored in {:.1?}", start.elapsed());
+    for round in 1..=3 {
+        let start = Instant::now();
+        let server = Server::start(folder.path());
+        let ready = start.elapsed();
+        server.wait_for_answer(services - 1);
+        println!(
+            "start {round}: ready after {ready:.2?}, first right answer after {:.2?}; {} MB resident, {} MB at most",
+            start.elapsed(),
+            server.resident("VmRSS"),
+            server.resident("VmHWM")
+        );
+    }
+    let server = Server::start(folder.path());
+    server.wait_for_answer(services - 1);
+    for round in 1..=3 {
+        measure(&server, &format!("RegisterInstance, new, {round}"), "RegisterInstance", |number| {
+            register(services, &format!("new-{round}-{number}"), number)
+        });
+        measure(&server, &format!("RegisterInstance, again, {round}"), "RegisterInstance", |_| {
+            let service = fastrand::u32(..services);
+            register(services, &instance_id(service, fastrand::u32(..INSTANCES)), service)
+        });
+        measure(&server, &format!("DiscoverInstances, {round}"), "DiscoverInstances", |_| {
+            let service = fastrand::u32(..services);
+            (service, 0, format!(r#"{{"NamespaceName":"{NAMESPACE}","ServiceName":"{}"}}"#, service_name(service)))
+        });
+    }
+    println!("{} MB resident in the end, {} MB at most", server.resident("VmRSS"), server.resident("VmHWM"));
+}
+
+//----------- Data -------------------------------------------------------------
+
+fn service_name(number: u32) -> String {
+    format!("service-{number:06}")
+}
+
+fn service_id(number: u32) -> ServiceId {
+    ServiceId::of_name(&[NAMESPACE, &service_name(number)])
+}
+
+/// As long as the ids of tasks.
+fn instance_id(service: u32, instance: u32) -> String {
+    format!("{:032x}", u128::from(service) << 32 | u128::from(instance))
+}
+
+fn address(number: u32) -> Ipv4Addr {
+    Ipv4Addr::from(0x0a00_0000 + number)
+}
+
+/// What ECS sets.
+fn attributes(address: Ipv4Addr) -> [(&'static str, String); 8] {
+    [
+        ("AWS_INSTANCE_IPV4", address.to_string()),
+        ("AWS_INSTANCE_PORT", "8080".to_owned()),
+        ("AVAILABILITY_ZONE", "eu-central-1a".to_owned()),
+        ("REGION", "eu-central-1".to_owned()),
+        ("ECS_SERVICE_NAME", "checkout".to_owned()),
+        ("ECS_CLUSTER_NAME", "production".to_owned()),
+        ("ECS_TASK_DEFINITION_FAMILY", "checkout".to_owned()),
+        ("AWS_INIT_HEALTH_STATUS", "HEALTHY".to_owned()),
+    ]
+}
+
+/// Stores `services` services.
+fn fill(folder: &Path, services: u32) {
+    let mut namespace = Namespace { id: Some(NamespaceId::of_name(&[NAMESPACE])), ..Namespace::default() };
+    for number in 0..services {
+        let instance = |instance: u32| {
+            let attributes = attributes(address(number * INSTANCES + instance));
+            let pairs = attributes.iter().map(|(key, value)| (*key, &**value));
+            Instance::new(&instance_id(number, instance), None, pairs).with_status(HealthStatus::Healthy)
+        };
+        let service = Service {
+            id: Some(service_id(number)),
+            dns_records: vec![DnsRecord { record_type: RecordType::A, ttl: 10 }],
+            health_check: HealthCheck::Custom,
+            instances: (0..INSTANCES).map(instance).collect(),
+            ..Service::default()
+        };
+        namespace.services.insert(service_name(number).into(), service);
+    }
+    let state = State { namespaces: [(NAMESPACE.into(), namespace)].into(), ..State::default() };
+    let store = Arc::new(Embedded::open(folder).expect("a store"));
+    let mut registry = Registry::open(Settings::default(), store).expect("an empty registry");
+    registry.apply(RegistryCommand::Import(state)).expect("a sound state");
+}
+
+/// A registration of `id`: service, the address that must then be in DNS, and the body.
+fn register(services: u32, id: &str, number: u32) -> (u32, u32, String) {
+    let service = number % services;
+    let address = 0x0b00_0000 + fastrand::u32(..1 << 24);
+    let pairs: Vec<_> =
+        attributes(Ipv4Addr::from(address)).iter().map(|(key, value)| format!(r#""{key}":"{value}""#)).collect();
+    let body = format!(
+        r#"{{"ServiceId":"{}","InstanceId":"{id}","CreatorRequestId":"{id}-{address}","Attributes":{{{}}}}}"#,
+        service_id(service),
+        pairs.join(",")
+    );
+    (service, address, body)
+}
+
+//----------- Server -----------------------------------------------------------
+
+/// The program.
+struct Server {
+    child: Child,
+    dns: SocketAddr,
+    api: SocketAddr,
+}
+
+impl Server {
+    /// Starts it and waits until it says that it is ready.
+    fn start(folder: &Path) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
+            .args(["serve", "--dns", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--api", "127.0.0.1:0"])
+            .args(["--log-level", "error", "--data-dir"])
+            .arg(folder)
+            .env("FINGERPOST_ACCESS_KEY_ID", "bench")
+            .env("FINGERPOST_SECRET_ACCESS_KEY", "secret")
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program");
+        let (mut dns, mut api) = (None, None);
+        let lines = BufReader::new(child.stderr.take().expect("standard error")).lines();
+        for line in lines.map_while(Result::ok).take_while(|line| line != "ready") {
+            if let Some(address) = line.strip_prefix("listening on dns udp+tcp ") {
+                dns = address.parse().ok();
+            } else if let Some(address) = line.strip_prefix("listening on api http ") {
+                api = address.parse().ok();
+            }
+        }
+        Self { child, dns: dns.expect("where DNS is answered"), api: api.expect("where the API is") }
+    }
+
+    /// Asks for a service until all of its instances are the answer.
+    fn wait_for_answer(&self, service: u32) {
+        let begun = Instant::now();
+        while self.addresses(service).len() != INSTANCES as usize {
+            assert!(begun.elapsed() < PATIENCE, "no right answer");
+        }
+    }
+
+    /// The addresses of a service in DNS; more than eight do not fit an answer.
+    fn addresses(&self, service: u32) -> Vec<u32> {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        socket.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+        let mut packet = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        let name = Name::parse(&format!("{}.{NAMESPACE}", service_name(service))).expect("a name");
+        packet.extend_from_slice(name.as_wire());
+        packet.extend_from_slice(&[0, 1, 0, 1]);
+        socket.send_to(&packet, self.dns).expect("a query");
+        let mut response = [0; 1500];
+        let Ok(length) = socket.recv(&mut response) else { return Vec::new() };
+        let records = response[packet.len()..length].chunks_exact(16);
+        records.map(|record| u32::from_be_bytes(record[12..].try_into().expect("four octets"))).collect()
+    }
+
+    /// A line of its status in MB.
+    fn resident(&self, key: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("the line");
+        line.split_whitespace().find_map(|word| word.parse::<u64>().ok()).expect("a number") / 1000
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+//----------- Requests ---------------------------------------------------------
+
+/// Sends requests over all connections at once, each the next as soon as it has its reply, and prints how many went
+/// through and how long they took. `request` makes one of a number: service, address to be found in DNS, and body.
+fn measure(server: &Server, title: &str, action: &str, request: impl Fn(u32) -> (u32, u32, String) + Sync) {
+    let number = AtomicU32::new(0);
+    let looked_for = AtomicUsize::new(0);
+    let times = Mutex::new(Vec::new());
+    let credential =
+        || Credential { access_key_id: "bench".into(), secret_access_key: "secret".into(), session_token: None };
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..CONNECTIONS {
+            scope.spawn(|| {
+                let signer = Signer::new(credential(), "eu-central-1", "servicediscovery");
+                let mut connection = Connection::open(server.api);
+                let mut mine = Vec::new();
+                while begun.elapsed() < DURATION {
+                    let number = number.fetch_add(1, Ordering::Relaxed);
+                    let (service, address, body) = request(number);
+                    let start = Instant::now();
+                    connection.send(&signer, action, &body);
+                    mine.push(start.elapsed());
+                    if address != 0 && number % 100 == 0 {
+                        let found = server.addresses(service);
+                        // Of more than eight, an answer shows eight.
+                        assert!(
+                            found.contains(&address) || found.len() == 8,
+                            "{service} lacks {address:x}: {found:x?}"
+                        );
+                        looked_for.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+                times.lock().expect("nobody panicked").extend(mine);
+            });
+        }
+    });
+    let elapsed = begun.elapsed();
+    let mut times = times.into_inner().expect("nobody panicked");
+    times.sort_unstable();
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    println!(
+        "{title}: {:.0}/s over {CONNECTIONS} connections; half within {:.2?}, 99 % within {:.2?}, at most {:.2?}; {} \
+         looked for in DNS",
+        times.len() as f64 / elapsed.as_secs_f64(),
+        at(0.5),
+        at(0.99),
+        at(1.0),
+        looked_for.into_inner()
+    );
+}
+
+/// A connection that is kept alive.
+struct Connection {
+    stream: TcpStream,
+    host: HeaderValue,
+    reply: Vec<u8>,
+}
+
+impl Connection {
+    fn open(server: SocketAddr) -> Self {
+        let stream = TcpStream::connect(server).expect("a connection");
+        stream.set_nodelay(true).expect("an option");
+        let host = HeaderValue::from_str(&server.to_string()).expect("a host");
+        Self { stream, host, reply: vec![0; 16384] }
+    }
+
+    /// Sends a request and reads its reply, which has to be a good one.
+    fn send(&mut self, signer: &Signer, action: &str, body: &str) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();
+        let mut headers = HeaderMap::new();
+        headers.insert("host", self.host.clone());
+        headers.insert("content-type", HeaderValue::from_static("application/x-amz-json-1.1"));
+        let target = format!("Route53AutoNaming_v20170314.{action}");
+        headers.insert("x-amz-target", HeaderValue::from_str(&target).expect("a target"));
+        signer.sign(now, "POST", "/", "", &mut headers, body.as_bytes()).expect("a signature");
+        let mut request = b"POST / HTTP/1.1\r\n".to_vec();
+        for (name, value) in &headers {
+            request.extend_from_slice(name.as_str().as_bytes());
+            request.extend_from_slice(b": ");
+            request.extend_from_slice(value.as_bytes());
+            request.extend_from_slice(b"\r\n");
+        }
+        write!(request, "content-length: {}\r\n\r\n{body}", body.len()).expect("memory");
+        self.stream.write_all(&request).expect("a request");
+        let mut length = 0;
+        let whole = loop {
+            let read = self.stream.read(&mut self.reply[length..]).expect("a reply");
+            assert!(read > 0, "the connection was closed");
+            length += read;
+            let text = &self.reply[..length];
+            if let Some(end) = text.windows(4).position(|window| window == b"\r\n\r\n") {
+                let head = std::str::from_utf8(&text[..end]).expect("a head");
+                let field = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+                let body: usize = field.and_then(|field| field.parse().ok()).expect("a length");
+                if length == end + 4 + body {
+                    break text;
+                }
+            }
+        };
+        assert!(whole.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(whole));
+    }
+}
