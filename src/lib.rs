@@ -36,8 +36,9 @@
 //! - [`table::compile`] is the only way from services and instances to answer data, and [`zone::Zone`] the only one from
 //!   static records. The [`registry`] is the only writer.
 //! - A change is visible in the published snapshot before it is acknowledged. One revision number names both.
-//! - A worker takes one view of the table per batch of packets, and lets go of it when idle. Retired snapshots are freed
-//!   by the publisher, never by a worker.
+//! - A worker takes one view per table and batch of packets, and lets go of it when idle. Retired snapshots are freed by
+//!   the publisher, never by a worker. There is one table for everybody and one for each VPC that is configured; with no
+//!   VPC, nobody looks at a client's address.
 //! - A change copies what it changes: no edit copies the table. Only growth to twice the names lays it out anew.
 //! - No response cache stands in front of the table.
 //! - Which instances answer, fail-open included, is decided when a service is compiled, not per query.

@@ -18,10 +18,12 @@ use crate::wire::Name;
 pub mod file;
 mod options;
 pub mod values;
+mod vpcs;
 
 pub use options::Options;
 pub use values::LogFormat;
 use values::{Address, Bounded, EmptyAnswer, LogFilter, Switch};
+pub use vpcs::Vpc;
 
 //----------- Config -----------------------------------------------------------
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub workers: usize,
     /// Names in the NS records of our zones, at least one; the first is also the SOA's.
     pub name_servers: Vec<Name>,
+    /// The VPCs whose clients see private namespaces; with none, everybody sees all.
+    pub vpcs: Vec<Vpc>,
     /// What workers and connections need to answer.
     pub answers: dns::Settings,
     /// Limits of DNS over TCP.
@@ -124,6 +128,7 @@ impl Config {
                 .name_server
                 .or(file.name_server)
                 .map_or_else(default_name_servers, |names| names.into_iter().map(|name| name.0).collect()),
+            vpcs: pick(given.vpcs, file.vpcs, Vec::new),
             answers: dns::Settings {
                 udp_payload: given.udp_payload.or(file.udp_payload).map_or(1232, number),
                 nsid: given.nsid.or(file.nsid).map(|text| Box::<str>::from(text).into()),
@@ -195,6 +200,7 @@ impl Config {
                 faults.push(format!("admin: {address} is a dns address, too"));
             }
         }
+        faults.extend(vpcs::faults(&self.vpcs));
         if let Some(api) = self.api.filter(|address| address.port() != 0) {
             for (other, name) in self.dns.iter().map(|dns| (dns, "a dns")).chain([(&self.admin, "the admin")]) {
                 if api == *other {
@@ -228,6 +234,7 @@ impl Config {
                 "name-server",
                 list(self.name_servers.iter().map(|name| name.to_string().trim_end_matches('.').to_owned())),
             ),
+            ("vpcs", vpcs::shown(&self.vpcs)),
             ("chaos-version", text(self.answers.version.as_deref().map(str::as_bytes))),
             ("chaos-id", text(self.answers.id_server.as_deref().map(str::as_bytes))),
             ("empty-service", empty_service.to_string()),

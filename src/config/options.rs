@@ -2,7 +2,8 @@
 //!
 //! [`Options`] is the one list of options: clap reads flags and environment variables into it (a flag wins),
 //! the configuration file is read into it as well, and [`super::Config`] is made from the two. An option's
-//! three names follow one rule: flag `--udp-payload`, variable `FINGERPOST_UDP_PAYLOAD`, key `udp-payload`.
+//! three names follow one rule: flag `--udp-payload`, variable `FINGERPOST_UDP_PAYLOAD`, key `udp-payload`. Only the table
+//! of VPCs has a plural for its key: `--vpc` names one of `vpcs`.
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::values::{AccountId, Address, Bounded, EmptyAnswer, LogFilter, LogFormat, Region, ServerName, Switch, Text};
+use super::vpcs::{self, Vpc};
 
 /// The options of `serve` that one source sets; `None` leaves the choice to the next source.
 //
@@ -72,6 +74,19 @@ pub struct Options {
         value_delimiter = ','
     )]
     pub name_server: Option<Vec<ServerName>>,
+
+    /// Show the private namespaces of this VPC to clients in these networks, and to nobody else; repeat it, or separate
+    /// VPCs by semicolons [default: none, everybody sees all]
+    #[arg(
+        long = "vpc",
+        value_name = "ID=NETWORK[,NETWORK…]",
+        env = "FINGERPOST_VPC",
+        hide_env_values = true,
+        help_heading = "DNS",
+        value_delimiter = ';'
+    )]
+    #[serde(default, deserialize_with = "vpcs::table")]
+    pub vpcs: Option<Vec<Vpc>>,
 
     /// Answer to CHAOS TXT version.bind and version.server [default: none, refused]
     #[arg(long, value_name = "TEXT", env = "FINGERPOST_CHAOS_VERSION", hide_env_values = true, help_heading = "DNS")]

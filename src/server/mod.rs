@@ -26,7 +26,7 @@ use crate::net::udp::{self, Worker};
 use crate::net::{self, Endpoint, tcp};
 use crate::registry::store::{Embedded, Store};
 use crate::registry::{self, Registry};
-use crate::table;
+use crate::table::Views;
 
 use self::api::Api;
 use self::declarations::Declarations;
@@ -34,6 +34,7 @@ use self::declarations::Declarations;
 mod api;
 mod declarations;
 mod limits;
+mod vpcs;
 
 /// Target of the events that say which sockets answer; logs let it pass at every level.
 pub const STARTED: &str = "fingerpost::started";
@@ -59,14 +60,14 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let mut registry =
         Registry::open(registry_settings(&config), open_store(&config)?).map_err(|error| Faults::of([error]))?;
     let declarations = Declarations::load(&config, &mut registry, &metrics)?;
-    let handle = registry.handle();
+    let views = vpcs::views(&config, &registry);
     let (catalog, running, store) = (registry.catalog(), registry.running(), registry.store());
     let (sender, registry) = registry.spawn().context("cannot start the registry")?;
     let actions = Actions::new(sender.clone(), catalog, running, store, &config.account_id, config.quotas);
     let reload_declarations = declarations.follow(&runtime, sender.clone(), &metrics, &readiness);
 
     let stop = Stop::default();
-    let plane = DataPlane::start(&config, sockets.dns, &handle, &metrics, &stop, &runtime)?;
+    let plane = DataPlane::start(&config, sockets.dns, &views, &metrics, &stop, &runtime)?;
     let actions = Arc::new(actions);
     let handler = move |request| {
         let actions = Arc::clone(&actions);
@@ -107,10 +108,10 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 fn registry_settings(config: &Config) -> registry::Settings {
     registry::Settings {
         name_servers: config.name_servers.clone(),
+        vpcs: config.vpcs.iter().map(|vpc| vpc.id.clone()).collect(),
         quotas: config.quotas,
         custom_health_delay: config.custom_health_delay,
         operation_retention: config.operation_retention,
-        ..registry::Settings::default()
     }
 }
 
@@ -201,7 +202,7 @@ impl DataPlane {
     fn start(
         config: &Config,
         endpoints: Vec<Endpoint>,
-        handle: &table::Handle,
+        views: &Views,
         metrics: &Metrics,
         stop: &Stop,
         runtime: &Runtime,
@@ -209,7 +210,7 @@ impl DataPlane {
         let settings = Arc::new(config.answers.clone());
         let cores = udp::cores(config.workers);
         let connections =
-            tcp::Service::new(handle.clone(), Arc::clone(&settings), config.tcp, metrics.tcp(), metrics.shared());
+            tcp::Service::new(views.clone(), Arc::clone(&settings), config.tcp, metrics.tcp(), metrics.shared());
         let mut workers = Vec::new();
         let mut listeners = JoinSet::new();
         for endpoint in endpoints {
@@ -218,7 +219,7 @@ impl DataPlane {
                 let worker = Worker {
                     index: workers.len(),
                     socket,
-                    handle: handle.clone(),
+                    views: views.clone(),
                     settings: Arc::clone(&settings),
                     counters: metrics.worker(),
                     core: *core,
