@@ -24,6 +24,7 @@
 //! | [`registry`] | the single writer: commands become changes and snapshots |
 //! | [`channel`] | how commands arrive; today from files |
 //! | [`config`] | flags, environment variables and the configuration file, resolved once |
+//! | [`sigv4`] | signatures of requests to the AWS API, made and verified |
 //! | [`metrics`], [`admin`] | counters and how operators see them |
 //! | [`server`] | one server's life, from bind to join |
 //!
@@ -62,6 +63,7 @@ pub mod model;
 pub mod net;
 pub mod registry;
 pub mod server;
+pub mod sigv4;
 pub mod table;
 pub mod wire;
 pub mod zone;

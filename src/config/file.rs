@@ -7,7 +7,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer, Error};
 
@@ -23,6 +23,11 @@ pub fn read(path: &Path) -> Result<Options, Faults> {
 
 /// Parses `text`, which came from the file called `name`.
 pub fn parse(name: &str, text: &str) -> Result<Options, Faults> {
+    parse_as(name, text)
+}
+
+/// The same for any kind of file whose format has the version 1.
+pub(crate) fn parse_as<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Faults> {
     let (mut table, errors) = DeTable::parse_recoverable(text);
     let place = |span: Option<Range<usize>>, reason: &str| {
         let (line, column) = position(text, span.map_or(0, |span| span.start));
@@ -40,8 +45,8 @@ pub fn parse(name: &str, text: &str) -> Result<Options, Faults> {
     // every fault is known.
     let mut faults: Vec<(usize, String)> = Vec::new();
     loop {
-        match Options::deserialize(Deserializer::from(table.clone())) {
-            Ok(options) if faults.is_empty() => return Ok(options),
+        match T::deserialize(Deserializer::from(table.clone())) {
+            Ok(value) if faults.is_empty() => return Ok(value),
             Ok(_) => break,
             Err(error) => {
                 let key = take_culprit(table.get_mut(), &error);
@@ -88,7 +93,7 @@ fn take_culprit(table: &mut DeTable<'_>, error: &Error) -> Option<String> {
 }
 
 /// Line and column, both from 1, of the octet at `offset`; columns count characters.
-fn position(text: &str, offset: usize) -> (usize, usize) {
+pub(crate) fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     let line = before.matches('\n').count() + 1;

@@ -20,7 +20,7 @@ pub mod values;
 
 pub use options::Options;
 pub use values::LogFormat;
-use values::{Address, Bounded, EmptyAnswer, LogFilter};
+use values::{Address, Bounded, EmptyAnswer, LogFilter, Switch};
 
 //----------- Config -----------------------------------------------------------
 
@@ -33,8 +33,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where DNS is answered, over UDP and TCP: at least one address, none twice.
     pub dns: Vec<SocketAddr>,
-    /// Where the Cloud Map API will be served; nothing listens there yet.
-    pub api: SocketAddr,
+    /// Where the Cloud Map API is served, if it is.
+    pub api: Option<SocketAddr>,
     /// Where gRPC will be served; nothing listens there yet.
     pub grpc: SocketAddr,
     /// Where `/metrics`, `/livez` and `/readyz` are served.
@@ -47,6 +47,20 @@ pub struct Config {
     pub answers: dns::Settings,
     /// Limits of DNS over TCP.
     pub tcp: Limits,
+    /// File of the API's access keys.
+    pub credentials: Option<PathBuf>,
+    /// Certificate and key of the API; plain HTTP without.
+    pub api_tls: Option<TlsFiles>,
+    /// Region in ARNs, where a request does not say one.
+    pub region: Box<str>,
+    /// Account in ARNs.
+    pub account_id: Box<str>,
+    /// How long a custom health status waits before it takes effect.
+    pub custom_health_delay: Duration,
+    /// How long a finished operation is kept.
+    pub operation_retention: Duration,
+    /// What the API grants at most.
+    pub quotas: Quotas,
     /// How log lines look.
     pub log_format: LogFormat,
     /// Which events are logged.
@@ -55,6 +69,30 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// Flags and variables, kept to read the file again.
     given: Options,
+}
+
+/// Where a certificate comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate with its chain, in PEM.
+    pub certificate: PathBuf,
+    /// Its key, in PEM.
+    pub key: PathBuf,
+}
+
+/// What the API grants at most; no limit where there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Quotas {
+    /// Namespaces.
+    pub namespaces: Option<u32>,
+    /// Instances in one namespace.
+    pub instances_per_namespace: Option<u32>,
+    /// Instances in one service.
+    pub instances_per_service: Option<u32>,
+    /// DiscoverInstances requests a second.
+    pub discover_rate: Option<u32>,
+    /// DiscoverInstancesRevision requests a second.
+    pub discover_revision_rate: Option<u32>,
 }
 
 impl Config {
@@ -92,7 +130,7 @@ impl Config {
             declare: pick(given.declare, file.declare, Vec::new),
             data_dir: pick(given.data_dir, file.data_dir, || "./fingerpost-data".into()),
             dns: dns.into_iter().map(|address| address.0).collect(),
-            api: pick(given.api, file.api, || local(8300)).0,
+            api: pick(given.api, file.api, || Switch(Some(local(8300).0))).0,
             grpc: pick(given.grpc, file.grpc, || local(8301)).0,
             admin: pick(given.admin, file.admin, || local(9300)).0,
             workers: given.workers.or(file.workers).map_or_else(cores, number),
@@ -121,6 +159,32 @@ impl Config {
                 // Not an option: who does not read for as long as this is gone, however long others may be idle.
                 ..Limits::default()
             },
+            credentials: given.credentials.or(file.credentials),
+            api_tls: tls_files(given.api_tls_cert.or(file.api_tls_cert), given.api_tls_key.or(file.api_tls_key))?,
+            region: given.region.or(file.region).map_or_else(|| "us-east-1".into(), Box::from),
+            account_id: given.account_id.or(file.account_id).map_or_else(|| "000000000000".into(), Box::from),
+            custom_health_delay: Duration::from_secs(
+                given.custom_health_delay.or(file.custom_health_delay).map_or(30, number),
+            ),
+            operation_retention: Duration::from_secs(
+                3600 * given.operation_retention.or(file.operation_retention).map_or(24, number::<u64, _, _>),
+            ),
+            quotas: Quotas {
+                namespaces: given.quota_namespaces.or(file.quota_namespaces).map(number),
+                instances_per_namespace: given
+                    .quota_instances_per_namespace
+                    .or(file.quota_instances_per_namespace)
+                    .map(number),
+                instances_per_service: given
+                    .quota_instances_per_service
+                    .or(file.quota_instances_per_service)
+                    .map(number),
+                discover_rate: given.quota_discover_rate.or(file.quota_discover_rate).map(number),
+                discover_revision_rate: given
+                    .quota_discover_revision_rate
+                    .or(file.quota_discover_revision_rate)
+                    .map(number),
+            },
             log_format: pick(given.log_format, file.log_format, || LogFormat::Human),
             log_level: pick(given.log_level, file.log_level, LogFilter::default),
             warnings,
@@ -145,12 +209,21 @@ impl Config {
                 faults.push(format!("admin: {address} is a dns address, too"));
             }
         }
+        if let Some(api) = self.api.filter(|address| address.port() != 0) {
+            for (other, name) in self.dns.iter().map(|dns| (dns, "a dns")).chain([(&self.admin, "the admin")]) {
+                if api == *other {
+                    faults.push(format!("api: {api} is {name} address, too"));
+                }
+            }
+        }
         if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
     }
 
     /// Every option that has a key, with its effective value: what the log shows at start.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         let text = |text: Option<&[u8]>| text.map_or_else(|| "none".to_owned(), |t| String::from_utf8_lossy(t).into());
+        let path = |path: Option<&Path>| path.map_or_else(|| "none".to_owned(), |path| path.display().to_string());
+        let quota = |quota: Option<u32>| quota.map_or_else(|| "none".to_owned(), |quota| quota.to_string());
         let (empty_service, ttl) = match self.answers.empty_service {
             dns::EmptyService::NoData { ttl } => (EmptyAnswer::NoData, ttl.to_string()),
             dns::EmptyService::NxDomain => (EmptyAnswer::NxDomain, "the zone's".to_owned()),
@@ -159,7 +232,7 @@ impl Config {
             ("declare", list(self.declare.iter().map(|path| path.display()))),
             ("data-dir", self.data_dir.display().to_string()),
             ("dns", list(&self.dns)),
-            ("api", self.api.to_string()),
+            ("api", Switch(self.api).to_string()),
             ("grpc", self.grpc.to_string()),
             ("admin", self.admin.to_string()),
             ("workers", self.workers.to_string()),
@@ -176,6 +249,18 @@ impl Config {
             ("tcp-idle-timeout", self.tcp.idle_timeout.as_secs().to_string()),
             ("tcp-connections", self.tcp.total.to_string()),
             ("tcp-connections-per-client", self.tcp.per_client.to_string()),
+            ("credentials", path(self.credentials.as_deref())),
+            ("api-tls-cert", path(self.api_tls.as_ref().map(|files| &*files.certificate))),
+            ("api-tls-key", path(self.api_tls.as_ref().map(|files| &*files.key))),
+            ("region", self.region.to_string()),
+            ("account-id", self.account_id.to_string()),
+            ("custom-health-delay", self.custom_health_delay.as_secs().to_string()),
+            ("operation-retention", (self.operation_retention.as_secs() / 3600).to_string()),
+            ("quota-namespaces", quota(self.quotas.namespaces)),
+            ("quota-instances-per-namespace", quota(self.quotas.instances_per_namespace)),
+            ("quota-instances-per-service", quota(self.quotas.instances_per_service)),
+            ("quota-discover-rate", quota(self.quotas.discover_rate)),
+            ("quota-discover-revision-rate", quota(self.quotas.discover_revision_rate)),
             ("log-format", self.log_format.to_string()),
             ("log-level", self.log_level.as_str().to_owned()),
         ]
@@ -199,6 +284,16 @@ fn number<T: TryFrom<u32> + From<u16>, const MIN: u32, const MAX: u32>(bounded: 
     T::try_from(bounded.get()).unwrap_or_else(|_| T::from(u16::MAX))
 }
 
+/// Certificate and key: both or neither.
+fn tls_files(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, Faults> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(Faults(vec!["api-tls-cert: api-tls-key is missing beside it".to_owned()])),
+        (None, Some(_)) => Err(Faults(vec!["api-tls-key: api-tls-cert is missing beside it".to_owned()])),
+    }
+}
+
 /// Cores this process may run on: its affinity and its control group's quota are respected.
 fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
@@ -218,10 +313,8 @@ fn list(items: impl IntoIterator<Item = impl fmt::Display>) -> String {
 /// What is valid but will surprise.
 fn warnings(given: &Options, file: &Options) -> Vec<String> {
     let mut warnings = Vec::new();
-    for (key, option) in [("api", given.api.or(file.api)), ("grpc", given.grpc.or(file.grpc))] {
-        if let Some(Address(address)) = option {
-            warnings.push(format!("{key} is reserved: this version does not listen on {address}"));
-        }
+    if let Some(Address(address)) = given.grpc.or(file.grpc) {
+        warnings.push(format!("grpc is reserved: this version does not listen on {address}"));
     }
     if let Some(Address(admin)) = given.admin.or(file.admin).filter(|address| !address.0.ip().is_loopback()) {
         warnings
@@ -232,8 +325,10 @@ fn warnings(given: &Options, file: &Options) -> Vec<String> {
     {
         warnings.push("empty-service-ttl has no effect while empty-service is nxdomain".to_owned());
     }
-    if given.declare.as_ref().or(file.declare.as_ref()).is_none_or(Vec::is_empty) {
-        warnings.push("nothing is declared: every query will be refused".to_owned());
+    if given.declare.as_ref().or(file.declare.as_ref()).is_none_or(Vec::is_empty)
+        && given.api.or(file.api) == Some(Switch(None))
+    {
+        warnings.push("nothing is declared, and the api is off: nothing can be registered".to_owned());
     }
     warnings
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
-use super::values::{Address, Bounded, EmptyAnswer, LogFilter, LogFormat, ServerName, Text};
+use super::values::{AccountId, Address, Bounded, EmptyAnswer, LogFilter, LogFormat, Region, ServerName, Switch, Text};
 
 /// The options of `serve` that one source sets; `None` leaves the choice to the next source.
 //
@@ -28,8 +28,7 @@ pub struct Options {
     #[arg(long, value_name = "PATH", env = "FINGERPOST_DECLARE", hide_env_values = true, value_delimiter = ':')]
     pub declare: Option<Vec<PathBuf>>,
 
-    /// Keep durable state in this folder (reserved: nothing is stored in this version)
-    /// [default: ./fingerpost-data]
+    /// Keep durable state in this folder [default: ./fingerpost-data]
     #[arg(long, value_name = "DIR", env = "FINGERPOST_DATA_DIR", hide_env_values = true)]
     pub data_dir: Option<PathBuf>,
 
@@ -37,9 +36,10 @@ pub struct Options {
     #[arg(long, value_name = "ADDR:PORT", env = "FINGERPOST_DNS", hide_env_values = true, value_delimiter = ',')]
     pub dns: Option<Vec<Address>>,
 
-    /// AWS Cloud Map API (reserved: not served in this version) [default: 127.0.0.1:8300]
+    /// Serve the AWS Cloud Map API here; off for nowhere. Beyond loopback it needs credentials
+    /// [default: 127.0.0.1:8300]
     #[arg(long, value_name = "ADDR:PORT", env = "FINGERPOST_API", hide_env_values = true)]
-    pub api: Option<Address>,
+    pub api: Option<Switch>,
 
     /// gRPC channel (reserved: not served in this version) [default: 127.0.0.1:8301]
     #[arg(long, value_name = "ADDR:PORT", env = "FINGERPOST_GRPC", hide_env_values = true)]
@@ -130,6 +130,109 @@ pub struct Options {
         help_heading = "DNS over TCP"
     )]
     pub tcp_connections_per_client: Option<Bounded<1, 1_000_000>>,
+
+    /// Access keys of the API: a TOML file that its owner alone can read. FINGERPOST_ACCESS_KEY_ID and
+    /// FINGERPOST_SECRET_ACCESS_KEY add one [default: none, unsigned requests are accepted on loopback]
+    #[arg(long, value_name = "FILE", env = "FINGERPOST_CREDENTIALS", hide_env_values = true, help_heading = "AWS API")]
+    pub credentials: Option<PathBuf>,
+
+    /// Certificate of the API, with its chain, in PEM; loaded again when it changes [default: none, plain HTTP]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "FINGERPOST_API_TLS_CERT",
+        hide_env_values = true,
+        help_heading = "AWS API"
+    )]
+    pub api_tls_cert: Option<PathBuf>,
+
+    /// Private key of that certificate, in PEM [default: none, plain HTTP]
+    #[arg(long, value_name = "FILE", env = "FINGERPOST_API_TLS_KEY", hide_env_values = true, help_heading = "AWS API")]
+    pub api_tls_key: Option<PathBuf>,
+
+    /// Region in the ARNs of what unsigned requests create; signatures name theirs [default: us-east-1]
+    #[arg(long, value_name = "REGION", env = "FINGERPOST_REGION", hide_env_values = true, help_heading = "AWS API")]
+    pub region: Option<Region>,
+
+    /// Account in ARNs, 12 digits [default: 000000000000]
+    #[arg(
+        long,
+        value_name = "DIGITS",
+        env = "FINGERPOST_ACCOUNT_ID",
+        hide_env_values = true,
+        help_heading = "AWS API"
+    )]
+    pub account_id: Option<AccountId>,
+
+    /// How long a custom health status waits before it takes effect, 0 to 3600; AWS waits 30 seconds [default: 30]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "FINGERPOST_CUSTOM_HEALTH_DELAY",
+        hide_env_values = true,
+        help_heading = "AWS API"
+    )]
+    pub custom_health_delay: Option<Bounded<0, 3600>>,
+
+    /// How long finished operations can be asked for, 1 to 8760 [default: 24]
+    #[arg(
+        long,
+        value_name = "HOURS",
+        env = "FINGERPOST_OPERATION_RETENTION",
+        hide_env_values = true,
+        help_heading = "AWS API"
+    )]
+    pub operation_retention: Option<Bounded<1, 8760>>,
+
+    /// Most namespaces [default: none]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "FINGERPOST_QUOTA_NAMESPACES",
+        hide_env_values = true,
+        help_heading = "Quotas of the AWS API"
+    )]
+    pub quota_namespaces: Option<Bounded<1, 1_000_000_000>>,
+
+    /// Most instances in a namespace [default: none]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "FINGERPOST_QUOTA_INSTANCES_PER_NAMESPACE",
+        hide_env_values = true,
+        help_heading = "Quotas of the AWS API"
+    )]
+    pub quota_instances_per_namespace: Option<Bounded<1, 1_000_000_000>>,
+
+    /// Most instances in a service [default: none]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "FINGERPOST_QUOTA_INSTANCES_PER_SERVICE",
+        hide_env_values = true,
+        help_heading = "Quotas of the AWS API"
+    )]
+    pub quota_instances_per_service: Option<Bounded<1, 1_000_000_000>>,
+
+    /// Most DiscoverInstances requests a second [default: none]
+    #[arg(
+        long,
+        value_name = "PER_SECOND",
+        env = "FINGERPOST_QUOTA_DISCOVER_RATE",
+        hide_env_values = true,
+        help_heading = "Quotas of the AWS API"
+    )]
+    pub quota_discover_rate: Option<Bounded<1, 1_000_000_000>>,
+
+    /// Most DiscoverInstancesRevision requests a second [default: none]
+    #[arg(
+        long,
+        value_name = "PER_SECOND",
+        env = "FINGERPOST_QUOTA_DISCOVER_REVISION_RATE",
+        hide_env_values = true,
+        help_heading = "Quotas of the AWS API"
+    )]
+    pub quota_discover_revision_rate: Option<Bounded<1, 1_000_000_000>>,
 
     /// How log lines on standard error look [default: human]
     #[arg(long, value_name = "FORMAT", env = "FINGERPOST_LOG_FORMAT", hide_env_values = true, help_heading = "Logs")]

@@ -27,6 +27,18 @@ const ROWS: &[(&str, &str, &str, &str, &str)] = &[
     ("tcp-idle-timeout", "71", "72", "73", "10"),
     ("tcp-connections", "81", "82", "83", "1024"),
     ("tcp-connections-per-client", "91", "92", "93", "64"),
+    ("credentials", "/flag", "/env", "\"/file\"", "none"),
+    ("api-tls-cert", "/flag", "/env", "\"/file\"", "none"),
+    ("api-tls-key", "/flag", "/env", "\"/file\"", "none"),
+    ("region", "flag-1", "env-1", "\"file-1\"", "us-east-1"),
+    ("account-id", "000000000001", "000000000002", "\"000000000003\"", "000000000000"),
+    ("custom-health-delay", "101", "102", "103", "30"),
+    ("operation-retention", "111", "112", "113", "24"),
+    ("quota-namespaces", "121", "122", "123", "none"),
+    ("quota-instances-per-namespace", "131", "132", "133", "none"),
+    ("quota-instances-per-service", "141", "142", "143", "none"),
+    ("quota-discover-rate", "151", "152", "153", "none"),
+    ("quota-discover-revision-rate", "161", "162", "163", "none"),
     ("log-format", "human", "json", "\"human\"", "human"),
     ("log-level", "error", "warn", "\"debug\"", "info"),
 ];
@@ -46,7 +58,13 @@ fn variable(key: &str) -> String {
 }
 
 /// The effective value of `key` as text.
-fn effective(given: Options, file: Options, key: &str) -> String {
+fn effective(given: Options, mut file: Options, key: &str) -> String {
+    // Of these two, one without the other is a fault.
+    if given.api_tls_cert.is_some() || file.api_tls_cert.is_some() {
+        file.api_tls_key.get_or_insert_with(|| "/beside".into());
+    } else if given.api_tls_key.is_some() || file.api_tls_key.is_some() {
+        file.api_tls_cert = Some("/beside".into());
+    }
     let config = Config::resolve(given, file).unwrap();
     let settings: BTreeMap<_, _> = config.settings().into_iter().collect();
     settings[key].clone()
@@ -175,18 +193,27 @@ fn faults_between_options_are_refused() {
     let free = parse(&["--dns=127.0.0.1:0,127.0.0.1:0".to_owned()]);
     assert!(Config::resolve(free, Options::default()).is_ok());
     assert!(Config::resolve(Options::default(), in_file("dns", "[]")).is_err());
+    let same = parse(&["--api=127.0.0.1:53".to_owned(), "--dns=127.0.0.1:53".to_owned()]);
+    let Faults(faults) = Config::resolve(same, Options::default()).unwrap_err();
+    assert_eq!(faults, ["api: 127.0.0.1:53 is a dns address, too"]);
+    for half in ["api-tls-cert", "api-tls-key"] {
+        let Faults(faults) = Config::resolve(flag(half, "a.pem"), Options::default()).unwrap_err();
+        assert!(faults[0].starts_with(&format!("{half}: ")), "{faults:?}");
+    }
 }
 
 #[test]
 fn surprises_are_warned_of() {
     let config = Config::resolve(flag("declare", "a.yaml"), Options::default()).unwrap();
     assert_eq!(config.warnings, [""; 0]);
-    for (key, value) in [("api", "127.0.0.1:1"), ("grpc", "127.0.0.1:1"), ("admin", "0.0.0.0:9300")] {
+    for (key, value) in [("grpc", "127.0.0.1:1"), ("admin", "0.0.0.0:9300")] {
         let config = Config::resolve(flag(key, value), in_file("declare", "[\"a\"]")).unwrap();
         assert_eq!(config.warnings.len(), 1);
         assert!(config.warnings[0].contains(value), "{:?}", config.warnings);
     }
     let config = Config::resolve(Options::default(), Options::default()).unwrap();
+    assert_eq!(config.warnings, [""; 0], "the api can register");
+    let config = Config::resolve(flag("api", "off"), Options::default()).unwrap();
     assert!(config.warnings[0].contains("nothing is declared"));
 }
 

@@ -100,6 +100,107 @@ impl TryFrom<String> for Address {
     }
 }
 
+//----------- Switch -----------------------------------------------------------
+
+/// An address, or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Switch(pub Option<SocketAddr>);
+
+impl FromStr for Switch {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "off" | "none" => Ok(Self(None)),
+            _ => match text.parse::<Address>() {
+                Ok(Address(address)) => Ok(Self(Some(address))),
+                Err(reason) => Err(format!("{reason}, nor off")),
+            },
+        }
+    }
+}
+
+impl TryFrom<String> for Switch {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Switch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => write!(f, "{address}"),
+            None => f.write_str("off"),
+        }
+    }
+}
+
+//----------- Region, AccountId ------------------------------------------------
+
+/// A region's name as it stands in ARNs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Region(Box<str>);
+
+impl From<Region> for Box<str> {
+    fn from(region: Region) -> Self {
+        region.0
+    }
+}
+
+impl FromStr for Region {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let is_region = |octet: u8| octet.is_ascii_lowercase() || octet.is_ascii_digit() || octet == b'-';
+        match text.len() {
+            1..=64 if text.bytes().all(is_region) => Ok(Self(text.into())),
+            _ => Err(format!("{text:?} is not a region, such as us-east-1: 1 to 64 of a-z, 0-9 and -")),
+        }
+    }
+}
+
+impl TryFrom<String> for Region {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+/// An account's number as it stands in ARNs.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct AccountId(Box<str>);
+
+impl From<AccountId> for Box<str> {
+    fn from(account: AccountId) -> Self {
+        account.0
+    }
+}
+
+impl FromStr for AccountId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.len() {
+            12 if text.bytes().all(|octet| octet.is_ascii_digit()) => Ok(Self(text.into())),
+            _ => Err(format!("{text:?} is not an account id, such as 123456789012: 12 digits")),
+        }
+    }
+}
+
+impl TryFrom<String> for AccountId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
 //----------- Text -------------------------------------------------------------
 
 /// Text that has to fit beside a question in the smallest DNS message.
@@ -236,6 +337,25 @@ mod tests {
         assert!("[::1]:53".parse::<Address>().is_ok());
         for bad in ["localhost:53", "127.0.0.1", "::1:53:", ""] {
             assert!(bad.parse::<Address>().unwrap_err().contains("ADDR:PORT"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_is_off_has_no_address() {
+        assert_eq!("off".parse(), Ok(Switch(None)));
+        assert_eq!("none".parse::<Switch>().unwrap().to_string(), "off");
+        assert_eq!("[::1]:53".parse::<Switch>().unwrap().to_string(), "[::1]:53");
+        assert!("on".parse::<Switch>().unwrap_err().ends_with(", nor off"));
+    }
+
+    #[test]
+    fn arns_are_made_of_regions_and_accounts() {
+        assert!("eu-west-3".parse::<Region>().is_ok() && "000000000000".parse::<AccountId>().is_ok());
+        for bad in ["", "us:east", "US-EAST-1", &"x".repeat(65)] {
+            assert!(bad.parse::<Region>().unwrap_err().contains("us-east-1"), "{bad}");
+        }
+        for bad in ["", "12345678901", "1234567890123", "12345678901a"] {
+            assert!(bad.parse::<AccountId>().unwrap_err().contains("12 digits"), "{bad}");
         }
     }
 

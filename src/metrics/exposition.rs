@@ -8,7 +8,9 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::{self, LabelPair, Metric, MetricFamily, MetricType};
 
 use super::Metrics;
-use super::counters::{CLOSES, Histogram, OUTCOMES, QUERY_TYPES, REFUSALS, ReplyCounters, TRANSPORTS, WorkerCounters};
+use super::counters::{
+    CLOSES, Histogram, OUTCOMES, QUERY_TYPES, REFUSALS, ReplyCounters, TRANSPORTS, TcpCounters, WorkerCounters,
+};
 use crate::dns::Outcome;
 
 impl Collector for Metrics {
@@ -25,7 +27,9 @@ impl Collector for Metrics {
         families.extend(self.replies(&workers));
         families.push(self.drops(&workers));
         families.extend(batches(&workers));
-        families.extend(self.connections());
+        families.extend(connections("dns_tcp", "DNS", &self.tcp));
+        families.extend(self.api.families());
+        families.extend(connections("api", "API", &self.api_tcp));
         families.extend(self.registry());
         families
     }
@@ -127,44 +131,6 @@ impl Metrics {
         )
     }
 
-    /// Connections: accepted, refused, closed, open.
-    fn connections(&self) -> [MetricFamily; 4] {
-        // Closed ones are read first: a connection that comes and goes in between cannot make the gauge negative.
-        let closed: Vec<u64> = self.tcp.closed.iter().map(|count| count.load(Relaxed)).collect();
-        let accepted = self.tcp.accepted.load(Relaxed);
-        let open = accepted.saturating_sub(closed.iter().sum());
-        let by_close = CLOSES.iter().zip(&closed);
-        let by_refusal = REFUSALS.iter().zip(&self.tcp.refused);
-        [
-            family(
-                "fingerpost_dns_tcp_connections_accepted_total",
-                "DNS connections accepted.",
-                MetricType::COUNTER,
-                vec![counter(accepted as f64, &[])],
-            ),
-            family(
-                "fingerpost_dns_tcp_connections_refused_total",
-                "DNS connections refused, by the limit that was reached.",
-                MetricType::COUNTER,
-                by_refusal
-                    .map(|((_, reason), count)| counter(count.load(Relaxed) as f64, &[("reason", reason)]))
-                    .collect(),
-            ),
-            family(
-                "fingerpost_dns_tcp_connections_closed_total",
-                "DNS connections closed, by reason.",
-                MetricType::COUNTER,
-                by_close.map(|((_, reason), count)| counter(*count as f64, &[("reason", reason)])).collect(),
-            ),
-            family(
-                "fingerpost_dns_tcp_connections_open",
-                "DNS connections open now.",
-                MetricType::GAUGE,
-                vec![gauge(open as f64, &[])],
-            ),
-        ]
-    }
-
     /// The published snapshot and the declaration it came from.
     fn registry(&self) -> Vec<MetricFamily> {
         let one = |name, help, kind, value: f64| {
@@ -223,6 +189,43 @@ impl Metrics {
     }
 }
 
+/// Connections of one kind: accepted, refused, closed, open.
+pub(crate) fn connections(prefix: &str, kind: &str, tcp: &TcpCounters) -> [MetricFamily; 4] {
+    // Closed ones are read first: a connection that comes and goes in between cannot make the gauge negative.
+    let closed: Vec<u64> = tcp.closed.iter().map(|count| count.load(Relaxed)).collect();
+    let accepted = tcp.accepted.load(Relaxed);
+    let open = accepted.saturating_sub(closed.iter().sum());
+    let by_close = CLOSES.iter().zip(&closed);
+    let by_refusal = REFUSALS.iter().zip(&tcp.refused);
+    let name = |end: &str| format!("fingerpost_{prefix}_connections_{end}");
+    [
+        family(
+            &name("accepted_total"),
+            &format!("{kind} connections accepted."),
+            MetricType::COUNTER,
+            vec![counter(accepted as f64, &[])],
+        ),
+        family(
+            &name("refused_total"),
+            &format!("{kind} connections refused, by the limit that was reached."),
+            MetricType::COUNTER,
+            by_refusal.map(|((_, reason), count)| counter(count.load(Relaxed) as f64, &[("reason", reason)])).collect(),
+        ),
+        family(
+            &name("closed_total"),
+            &format!("{kind} connections closed, by reason."),
+            MetricType::COUNTER,
+            by_close.map(|((_, reason), count)| counter(*count as f64, &[("reason", reason)])).collect(),
+        ),
+        family(
+            &name("open"),
+            &format!("{kind} connections open now."),
+            MetricType::GAUGE,
+            vec![gauge(open as f64, &[])],
+        ),
+    ]
+}
+
 /// How batches went, and what cut them short.
 fn batches(workers: &[Arc<WorkerCounters>]) -> [MetricFamily; 3] {
     let seconds: Vec<_> = workers.iter().map(|worker| &worker.batch_seconds).collect();
@@ -268,7 +271,7 @@ fn sum<'a>(counters: impl Iterator<Item = &'a AtomicU64>) -> u64 {
 }
 
 /// A family of `metrics`.
-fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
+pub(super) fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
     let mut family = MetricFamily::default();
     family.set_name(name.to_owned());
     family.set_help(help.to_owned());
@@ -278,7 +281,7 @@ fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> Met
 }
 
 /// A counter's value under `labels`.
-fn counter(value: f64, labels: &[(&str, &str)]) -> Metric {
+pub(super) fn counter(value: f64, labels: &[(&str, &str)]) -> Metric {
     let mut counter = proto::Counter::default();
     counter.set_value(value);
     let mut metric = labelled(labels);
@@ -307,7 +310,7 @@ fn labelled(labels: &[(&str, &str)]) -> Metric {
 }
 
 /// The sum of `parts`, whose values are multiples of one `unit`th of the exposed unit.
-fn histogram<const LOW: u32, const N: usize>(
+pub(super) fn histogram<const LOW: u32, const N: usize>(
     name: &str,
     help: &str,
     parts: &[&Histogram<LOW, N>],

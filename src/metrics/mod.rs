@@ -16,17 +16,23 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use prometheus::TextEncoder;
 use prometheus::core::Collector;
 
+mod api;
 mod counters;
 mod exposition;
 
+pub use api::ApiCounters;
 pub use counters::{Close, Refusal, SharedCounters, TcpCounters, WorkerCounters};
 use counters::{Histogram, fetch_add, nanoseconds};
+#[cfg(test)]
+pub(crate) use exposition::connections;
 
 /// Owner of every counter of one server.
 pub struct Metrics {
     workers: Mutex<Vec<Arc<WorkerCounters>>>,
     shared: Arc<SharedCounters>,
     tcp: Arc<TcpCounters>,
+    api: Arc<ApiCounters>,
+    api_tcp: Arc<TcpCounters>,
     snapshot: SnapshotGauges,
     publish: PublishHistogram,
     declaration: DeclarationCounters,
@@ -59,6 +65,8 @@ impl Metrics {
             workers: Mutex::default(),
             shared: Arc::default(),
             tcp: Arc::default(),
+            api: Arc::default(),
+            api_tcp: Arc::default(),
             snapshot: SnapshotGauges::default(),
             publish: Histogram::default(),
             declaration: DeclarationCounters::default(),
@@ -78,9 +86,19 @@ impl Metrics {
         Arc::clone(&self.shared)
     }
 
-    /// The counters of connections themselves.
+    /// The counters of DNS connections themselves.
     pub fn tcp(&self) -> Arc<TcpCounters> {
         Arc::clone(&self.tcp)
+    }
+
+    /// The counters of requests to the AWS API.
+    pub fn api(&self) -> Arc<ApiCounters> {
+        Arc::clone(&self.api)
+    }
+
+    /// The counters of the AWS API's connections.
+    pub fn api_tcp(&self) -> Arc<TcpCounters> {
+        Arc::clone(&self.api_tcp)
     }
 
     /// A snapshot of `names` owner names and `instances` instances was published; making it took `elapsed`.

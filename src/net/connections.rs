@@ -92,7 +92,7 @@ impl Connections {
         *table.clients.entry(client).or_default() += 1;
         table.open.insert(id, Arc::clone(&state));
         self.counters.accepted();
-        Ok(Connection { id, state, since, reason: Close::Error, owner: Arc::clone(self) })
+        Ok(Connection { id, state, since: AtomicU64::new(since), reason: Close::Error, owner: Arc::clone(self) })
     }
 
     /// Closes the connection that has been idle longest; false if there is none.
@@ -154,7 +154,7 @@ pub struct Connection {
     id: u64,
     state: Arc<State>,
     /// Since when it is idle, or was before it became busy.
-    since: u64,
+    since: AtomicU64,
     reason: Close,
     owner: Arc<Connections>,
 }
@@ -171,11 +171,11 @@ impl Connection {
     }
 
     /// Becomes idle: from now on if it was `useful`, else since it was before.
-    pub fn rest(&mut self, useful: bool) {
+    pub fn rest(&self, useful: bool) {
         if useful {
-            self.since = self.owner.now();
+            self.since.store(self.owner.now(), Ordering::Relaxed);
         }
-        self.state.since.store(self.since, Ordering::Relaxed);
+        self.state.since.store(self.since.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// Ends it, for `reason`. A connection that is dropped without counts as an error.
@@ -274,7 +274,7 @@ mod tests {
     #[test]
     fn busy_ones_are_kept_and_the_new_one_is_refused() {
         let connections = connections(2, 2);
-        let mut kept: Vec<_> = (1..3).map(|n| connections.admit(peer(&format!("10.0.0.{n}"))).ok().unwrap()).collect();
+        let kept: Vec<_> = (1..3).map(|n| connections.admit(peer(&format!("10.0.0.{n}"))).ok().unwrap()).collect();
         assert!(kept.iter().all(Connection::begin));
         assert_eq!(connections.admit(peer("10.0.0.9")).err(), Some(Refusal::Total));
         kept[1].rest(true);

@@ -5,7 +5,8 @@
 //! - [`bind`](mod@bind): the sockets of one address. One UDP socket a worker, one TCP listener, all on the same port.
 //! - [`mmsg`]: batches of datagrams through recvmmsg and sendmmsg. The only unsafe code.
 //! - [`udp`]: the worker, a pinned thread with the one loop of the hot side.
-//! - [`tcp`]: listeners and connections as tokio tasks, with their timeouts.
+//! - [`accept`](mod@accept): the loop that accepts connections, of DNS and of others.
+//! - [`tcp`]: DNS connections as tokio tasks, with their timeouts.
 //! - `exchange`: one turn of a connection: framing, pipelining, and the buffers lent for it.
 //! - [`connections`]: how many there may be, and which one is closed when there are too many.
 //!
@@ -35,6 +36,7 @@
 use crate::dns::{Ctx, Reply, Transport};
 use crate::table::Snapshot;
 
+pub mod accept;
 pub mod bind;
 pub mod connections;
 mod exchange;

@@ -5,18 +5,18 @@
 //! connection has to make room for another, or when the server stops.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::{JoinSet, coop};
+use tokio::task::coop;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::Responder;
+use super::accept::{accept, stopped};
 use super::connections::{Connection, Connections, Limits};
 use super::exchange::{End, Exchange, Turn};
 use crate::dns::{self, Settings};
@@ -30,12 +30,6 @@ const GRACE: Duration = Duration::from_secs(1);
 ///
 /// It must not be zero: the runtime learns what has arrived only when tasks wait.
 const LAST_CALL: Duration = Duration::from_millis(20);
-
-/// Bounds of the pause after a failed accept.
-///
-/// When the process has no file descriptor left, accept fails at once and again at once; the pause keeps that from
-/// taking a core, and doubles because descriptors come back when connections time out, which takes seconds.
-const ACCEPT_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
 //----------- Service -------------------------------------------------------
 
@@ -78,65 +72,24 @@ impl Service {
     async fn serve_with(
         self: Arc<Self>,
         listener: std::net::TcpListener,
-        mut stop: watch::Receiver<bool>,
+        stop: watch::Receiver<bool>,
         answer: impl Responder,
     ) -> io::Result<()> {
-        let listener = TcpListener::from_std(listener)?;
-        let mut tasks = JoinSet::new();
-        let mut pause = ACCEPT_PAUSE.0;
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = stopped(&mut stop) => break,
-                Some(ended) = tasks.join_next() => {
-                    report_panic(ended);
-                    continue;
-                }
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, peer)) => {
-                    pause = ACCEPT_PAUSE.0;
-                    if let Ok(connection) = self.connections.admit(peer.ip()) {
-                        let task = Arc::clone(&self).attend(stream, connection, stop.clone(), answer);
-                        tasks.spawn(task);
-                    }
-                }
-                // The client was gone before it was accepted.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    if pause == ACCEPT_PAUSE.0 {
-                        let address = listener.local_addr().ok().as_ref().map(SocketAddr::to_string);
-                        tracing::warn!(address, %error, "cannot accept TCP connections");
-                    }
-                    // Most likely descriptors are short, and an idle connection holds one.
-                    self.connections.evict_one();
-                    tokio::select! {
-                        () = sleep(pause) => {}
-                        () = stopped(&mut stop) => {}
-                    }
-                    pause = (2 * pause).min(ACCEPT_PAUSE.1);
-                }
-            }
-        }
-        drop(listener);
-        while let Some(ended) = tasks.join_next().await {
-            report_panic(ended);
-        }
-        Ok(())
+        let attend = |stream, connection| Arc::clone(&self).attend(stream, connection, stop.clone(), answer);
+        accept(listener, &self.connections, stop.clone(), attend).await
     }
 
     /// The task of one connection.
     async fn attend(
         self: Arc<Self>,
         mut stream: TcpStream,
-        mut connection: Connection,
+        connection: Connection,
         stop: watch::Receiver<bool>,
         answer: impl Responder,
     ) {
         // All responses of a turn are one write already: holding back a last short segment would only delay it.
         let reason = match stream.set_nodelay(true) {
-            Ok(()) => self.converse(&mut stream, &mut connection, stop, answer).await,
+            Ok(()) => self.converse(&mut stream, &connection, stop, answer).await,
             Err(_) => Close::Error,
         };
         connection.close(reason);
@@ -146,7 +99,7 @@ impl Service {
     async fn converse(
         &self,
         stream: &mut TcpStream,
-        connection: &mut Connection,
+        connection: &Connection,
         mut stop: watch::Receiver<bool>,
         answer: impl Responder,
     ) -> Close {
@@ -213,22 +166,9 @@ async fn write(stream: &mut TcpStream, turn: &Turn, limit: Duration, stop: &mut 
     }
 }
 
-/// Resolves once the server stops.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // A sender that is gone cannot say so any more; take it for a stop.
-    drop(stop.wait_for(|stop| *stop).await);
-}
-
 /// Whether the server stops.
 fn is_stopped(stop: &watch::Receiver<bool>) -> bool {
     *stop.borrow() || stop.has_changed().is_err()
-}
-
-/// A panic ends one connection only, and is a fault of ours.
-fn report_panic(ended: Result<(), tokio::task::JoinError>) {
-    if ended.is_err() {
-        tracing::error!("a TCP connection's task panicked");
-    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use crate::dns::{Ctx, Reply, Transport};
 use crate::net::testing::{echo, query, response};
 use crate::net::{Endpoint, bind};
 use crate::table::{Publisher, Snapshot};
+use std::net::SocketAddr;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpSocket;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// No wait of a test takes longer, unless something hangs.
 const PATIENCE: Duration = Duration::from_secs(20);

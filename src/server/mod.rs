@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::admin::{self, Admin, Readiness};
+use crate::channel::cloudmap::{ApiError, Request};
 use crate::config::{Config, LogFormat};
 use crate::metrics::Metrics;
 use crate::net::udp::{self, Worker};
@@ -26,8 +27,10 @@ use crate::net::{self, Endpoint, tcp};
 use crate::registry::Registry;
 use crate::table;
 
+use self::api::Api;
 use self::declarations::Declarations;
 
+mod api;
 mod declarations;
 mod limits;
 
@@ -41,8 +44,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// declaration is to blame.
 pub fn run(config: Config) -> anyhow::Result<()> {
     report(&config);
+    let api = Api::load(&config)?;
     let sockets = Sockets::bind(&config)?;
-    let listening = sockets.lines()?;
+    let listening = sockets.lines(api.scheme())?;
 
     let runtime = cold_runtime(&config)?;
     let mut signals = Signals::new(&runtime).context("cannot listen for signals")?;
@@ -59,12 +63,17 @@ pub fn run(config: Config) -> anyhow::Result<()> {
 
     let stop = Stop::default();
     let plane = DataPlane::start(&config, sockets.dns, &handle, &metrics, &stop, &runtime)?;
+    let mut requests = JoinSet::new();
+    let reload_certificate =
+        sockets.api.map(|listener| api.serve(listener, not_yet, &metrics, stop.receiver(), &mut requests, &runtime));
     announce(&config, &listening);
     readiness.set_ready();
 
     runtime.block_on(async {
         while let Wish::Reload = signals.next().await {
             reload(&config);
+            api.reload();
+            reload_certificate.iter().for_each(|reload| reload.notify_one());
             reload_declarations.notify_one();
         }
     });
@@ -73,6 +82,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     readiness.set_stopping();
     stop.stop();
     plane.join(&runtime);
+    runtime.block_on(requests.join_all());
     // What still runs there waits for files only, and is cut off: a file system may take for ever.
     runtime.shutdown_timeout(GRACE);
     drop(sender);
@@ -82,6 +92,11 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     admin.stop();
     info!("stopped");
     Ok(())
+}
+
+/// Answers every request to the API until its actions exist.
+async fn not_yet(request: Request) -> Result<Vec<u8>, ApiError> {
+    Err(ApiError::internal(format!("{} is not implemented yet", request.action.name())))
 }
 
 /// Logs the effective settings, what is odd about them, and the kernel limits that will hurt.
@@ -112,6 +127,8 @@ fn cold_runtime(config: &Config) -> anyhow::Result<Runtime> {
 struct Sockets {
     /// One for each DNS address, in the order of the configuration.
     dns: Vec<Endpoint>,
+    /// The AWS API's, unless it is off.
+    api: Option<TcpListener>,
     /// The admin endpoints'.
     admin: TcpListener,
 }
@@ -123,15 +140,21 @@ impl Sockets {
             |&address: &SocketAddr| net::bind(address, config.workers).with_context(|| failure("dns", address));
         Ok(Self {
             dns: config.dns.iter().map(endpoint).collect::<anyhow::Result<_>>()?,
+            api: match config.api {
+                Some(address) => Some(TcpListener::bind(address).with_context(|| failure("api", address))?),
+                None => None,
+            },
             admin: TcpListener::bind(config.admin).with_context(|| failure("admin", config.admin))?,
         })
     }
 
-    /// A line for each socket, for when it answers.
-    fn lines(&self) -> io::Result<Vec<String>> {
+    /// A line for each socket, for when it answers; `scheme` is what the API speaks.
+    fn lines(&self, scheme: &str) -> io::Result<Vec<String>> {
         let dns = self.dns.iter().map(|endpoint| format!("listening on dns udp+tcp {}", endpoint.address));
         let admin = format!("listening on admin http {}", self.admin.local_addr()?);
-        Ok(dns.chain([admin]).collect())
+        let api = self.api.as_ref().map(|api| api.local_addr());
+        let api = api.transpose()?.map(|address| format!("listening on api {scheme} {address}"));
+        Ok(dns.chain(api).chain([admin]).collect())
     }
 }
 

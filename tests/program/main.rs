@@ -1,6 +1,7 @@
 //! The program as its users meet it: the built binary on free ports, asked by clients over sockets.
 //!
 //! * `start`, `stop`, `check`, `queries`, `tcp`: one server's life and manners.
+//! * `api`: who may ask the AWS API.
 //! * `reload`: declarations that change while queries come in; not one answer may be lost or wrong.
 //! * `clients`: resolvers and programs of others, in a network namespace with a `resolv.conf` of its own.
 //!
@@ -9,6 +10,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic with its place is the message")]
 
+mod api;
 mod check;
 mod clients;
 mod queries;

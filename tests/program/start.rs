@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
 use hickory_proto::op::Edns;
@@ -25,8 +26,9 @@ fn it_says_where_it_answers_and_then_that_it_is_ready() {
     let bare: Vec<&str> = log.iter().map(String::as_str).filter(|line| !line.contains("fingerpost::")).collect();
     let [first, second] = server.dns[..] else { panic!("{log:?}") };
     let listening = |address: SocketAddr| format!("listening on dns udp+tcp {address}");
+    let api = format!("listening on api http {}", server.api.unwrap());
     let admin = format!("listening on admin http {}", server.admin);
-    assert_eq!(bare, [&listening(first), &listening(second), &admin, "ready"]);
+    assert_eq!(bare, [&listening(first), &listening(second), &api, &admin, "ready"]);
     assert!(first.port() != 0 && second.port() != 0 && first != second && server.admin.port() != 0);
 
     let (status, body) = server.get("/readyz");
@@ -43,17 +45,18 @@ fn it_says_where_it_answers_and_then_that_it_is_ready() {
 
 #[test]
 fn it_logs_the_effective_settings_and_warns_of_odd_ones() {
-    let server = Launch::serve_nothing().flag("--api", "127.0.0.1:0").start();
+    let server = Launch::serve_nothing().flag("--api", "off").flag("--grpc", "127.0.0.1:0").start();
     assert_eq!(server.logged("udp-payload=\"1232\""), 1);
-    assert_eq!(server.logged("nothing is declared: every query will be refused"), 1);
-    assert_eq!(server.logged("api is reserved"), 1);
+    assert_eq!(server.logged("nothing is declared, and the api is off"), 1);
+    assert_eq!(server.logged("grpc is reserved"), 1);
+    assert_eq!((server.api, server.logged("listening on api")), (None, 0));
 }
 
 #[test]
 fn it_warns_of_kernel_limits_that_will_hurt() {
     let few = ["sh", "-c", "ulimit -n 200 && exec \"$@\"", "sh"];
     let server = Launch::serve(&example()).through(few).start();
-    assert_eq!(server.logged("the limit of open files is 200: 1024 connections need"), 1);
+    assert_eq!(server.logged("the limit of open files is 200: 2048 connections need"), 1);
 
     for (buffer, sysctl) in [("receive", "rmem_max"), ("send", "wmem_max")] {
         let Ok(limit) = fs::read_to_string(format!("/proc/sys/net/core/{sysctl}")) else {
@@ -144,6 +147,42 @@ fn a_bad_configuration_or_declaration_is_78() {
         assert!(said.contains(&words), "{words} is not in: {said}");
         assert!(said.lines().all(|line| line != "ready"), "{said}");
     }
+}
+
+#[test]
+fn an_api_that_anyone_could_change_is_78() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let keys = "version = 1\n[[credential]]\naccess-key-id = \"A\"\nsecret-access-key = \"secret\"\n";
+    for (name, text, mode) in [("good", keys, 0o600), ("open", keys, 0o644), ("bad", "version = 1\n[[x]]\n", 0o600)] {
+        fs::write(path(name), text).unwrap();
+        fs::set_permissions(path(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let beyond = Launch::serve(&example()).dns("127.0.0.1:0").flag("--api", "0.0.0.0:0");
+    let cases = [
+        (beyond.clone(), "give it some (--credentials FILE".to_owned()),
+        (beyond.clone().flag("--credentials", path("open")), "(mode 644): chmod 600".to_owned()),
+        (beyond.clone().flag("--credentials", path("bad")), "bad:2:3: unknown field `x`".to_owned()),
+        (beyond.clone().flag("--credentials", path("none")), "none: No such file".to_owned()),
+        (beyond.clone().variable("FINGERPOST_ACCESS_KEY_ID", "A"), "SECRET_ACCESS_KEY: is missing".to_owned()),
+        (
+            beyond.clone().flag("--api-tls-cert", path("bad")).flag("--credentials", path("good")),
+            "api-tls-key is missing".to_owned(),
+        ),
+    ];
+    for (launch, words) in cases {
+        let (code, said) = outcome(&launch);
+        assert_eq!(code, 78, "{said}");
+        assert!(said.contains(&words) && !said.contains("secret\""), "{words} is not in: {said}");
+    }
+    let by_file = beyond.clone().flag("--credentials", path("good"));
+    let by_environment =
+        beyond.variable("FINGERPOST_ACCESS_KEY_ID", "A").variable("FINGERPOST_SECRET_ACCESS_KEY", "secret");
+    for launch in [by_file, by_environment] {
+        let server = launch.start();
+        assert_eq!((server.logged("access keys of the api: 1"), server.logged("secret\"")), (1, 0));
+    }
+    assert_eq!(Launch::serve(&example()).start().logged("the api has no credentials"), 1);
 }
 
 #[test]

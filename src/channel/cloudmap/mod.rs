@@ -7,12 +7,26 @@
 //!
 //! `http` and what it calls know no registry; `shapes` are the API model's structures with its constraints; `actions`
 //! holds what each of the 30 does.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`http`], [`tls`] | connections and their limits, requests and replies as HTTP has them |
+//! | [`access`], [`credentials`] | who may ask for what |
+//! | [`protocol`] | JSON and CBOR |
 
 #![forbid(unsafe_code)]
 
+pub mod access;
 mod action;
+pub mod credentials;
 mod error;
+pub mod http;
+pub mod protocol;
 pub mod shapes;
+pub mod tls;
 
+pub use access::Caller;
 pub use action::Action;
 pub use error::ApiError;
+pub use http::Request;
+pub use protocol::Protocol;

@@ -79,6 +79,8 @@ impl Launch {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"FINGERPOST_")) {
             command.env_remove(name);
         }
+        // The default would be taken by the first of the tests that run at once.
+        command.env("FINGERPOST_API", "127.0.0.1:0");
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null());
         command
@@ -105,8 +107,14 @@ impl Launch {
             let log = Arc::clone(&log);
             move || lines.map_while(Result::ok).for_each(|line| log.lock().unwrap().push(line))
         });
-        let mut server =
-            Server { child, log, reader: Some(reader), dns: Vec::new(), admin: SocketAddr::from(([0; 4], 0)) };
+        let mut server = Server {
+            child,
+            log,
+            reader: Some(reader),
+            dns: Vec::new(),
+            api: None,
+            admin: SocketAddr::from(([0; 4], 0)),
+        };
         server.wait_until_ready();
         server
     }
@@ -121,6 +129,8 @@ pub(crate) struct Server {
     reader: Option<JoinHandle<()>>,
     /// Where it answers DNS, in the order of its arguments.
     pub(crate) dns: Vec<SocketAddr>,
+    /// Where it serves the AWS API, if it does.
+    pub(crate) api: Option<SocketAddr>,
     /// Where it serves `/metrics`, `/livez` and `/readyz`.
     pub(crate) admin: SocketAddr,
 }
@@ -139,6 +149,8 @@ impl Server {
         for message in self.messages() {
             if let Some(address) = message.strip_prefix("listening on dns udp+tcp ") {
                 self.dns.push(address.parse().unwrap());
+            } else if let Some(address) = message.strip_prefix("listening on api http ") {
+                self.api = Some(address.parse().unwrap());
             } else if let Some(address) = message.strip_prefix("listening on admin http ") {
                 self.admin = address.parse().unwrap();
             }
