@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::dns;
 use crate::net::connections::Limits;
+use crate::registry::Quotas;
 use crate::wire::Name;
 
 pub mod file;
@@ -78,21 +79,6 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its key, in PEM.
     pub key: PathBuf,
-}
-
-/// What the API grants at most; no limit where there is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Quotas {
-    /// Namespaces.
-    pub namespaces: Option<u32>,
-    /// Instances in one namespace.
-    pub instances_per_namespace: Option<u32>,
-    /// Instances in one service.
-    pub instances_per_service: Option<u32>,
-    /// DiscoverInstances requests a second.
-    pub discover_rate: Option<u32>,
-    /// DiscoverInstancesRevision requests a second.
-    pub discover_revision_rate: Option<u32>,
 }
 
 impl Config {

@@ -18,17 +18,6 @@ pub enum HealthStatus {
     Unknown,
 }
 
-impl HealthStatus {
-    /// The word of the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Healthy => "HEALTHY",
-            Self::Unhealthy => "UNHEALTHY",
-            Self::Unknown => "UNKNOWN",
-        }
-    }
-}
-
 /// An instance.
 ///
 /// There are millions of them: id, creator request id and attributes, which never change, share one allocation.

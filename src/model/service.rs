@@ -61,7 +61,7 @@ impl HealthCheck {
 }
 
 /// What a probe asks (API model `HealthCheckType`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ProbeType {
     /// `GET` over HTTP.
     Http,

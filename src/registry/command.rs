@@ -202,8 +202,13 @@ pub enum Refusal {
     #[error("{0}")]
     Quota(String),
     /// Too many tags.
-    #[error("{0} tags are too many; allowed are 50")]
-    TooManyTags(usize),
+    #[error("{count} tags are too many; allowed are 50")]
+    TooManyTags {
+        /// How many.
+        count: usize,
+        /// The name of what would have them.
+        resource: String,
+    },
     /// Too many attributes of a service.
     #[error("{0} attributes of a service are too many; allowed are 30")]
     TooManyAttributes(usize),

@@ -41,7 +41,7 @@ pub use command::{
 pub use entry::{NamespaceEntry, Owner, ServiceEntry};
 pub use operation::{Operation, OperationStatus, OperationType, Running};
 pub use quotas::Quotas;
-pub use rows::check as check_row;
+pub use rows::{check as check_row, decode_operation};
 pub use settings::Settings;
 pub use writer::Sender;
 

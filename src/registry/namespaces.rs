@@ -5,6 +5,7 @@ use super::draft::{Draft, has_zone};
 use super::entry::{NamespaceEntry, Owner};
 use super::operation::Operation;
 use super::quotas;
+use super::services::few_tags;
 use crate::model::{NamespaceId, NamespaceType};
 use crate::wire::Name;
 
@@ -22,6 +23,7 @@ impl Draft<'_> {
         operation.namespace = Some(id);
         let view = self.settings.view(create.namespace_type, create.vpc.as_deref())?;
         quotas::namespaces(self)?;
+        few_tags(&create.tags, &create.name)?;
         let mut http_name = create.name.clone();
         let entry = |http_name| NamespaceEntry {
             id,

@@ -13,7 +13,7 @@ use super::command::{Command, Refusal};
 use crate::model::{NamespaceId, OperationId, ServiceId};
 
 /// What an operation does (API model `OperationType`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OperationType {
     /// `CREATE_NAMESPACE`.
     CreateNamespace,
@@ -29,22 +29,8 @@ pub enum OperationType {
     DeregisterInstance,
 }
 
-impl OperationType {
-    /// The word of the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::CreateNamespace => "CREATE_NAMESPACE",
-            Self::DeleteNamespace => "DELETE_NAMESPACE",
-            Self::UpdateNamespace => "UPDATE_NAMESPACE",
-            Self::UpdateService => "UPDATE_SERVICE",
-            Self::RegisterInstance => "REGISTER_INSTANCE",
-            Self::DeregisterInstance => "DEREGISTER_INSTANCE",
-        }
-    }
-}
-
 /// How far an operation is (API model `OperationStatus`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OperationStatus {
     /// It waits for the registry.
     Submitted,
@@ -54,18 +40,6 @@ pub enum OperationStatus {
     Success,
     /// It failed; nothing has changed.
     Fail,
-}
-
-impl OperationStatus {
-    /// The word of the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Submitted => "SUBMITTED",
-            Self::Pending => "PENDING",
-            Self::Success => "SUCCESS",
-            Self::Fail => "FAIL",
-        }
-    }
 }
 
 /// An operation.

@@ -13,6 +13,10 @@ pub struct Quotas {
     pub instances_per_namespace: Option<u32>,
     /// Instances of a service.
     pub instances_per_service: Option<u32>,
+    /// `DiscoverInstances` requests a second.
+    pub discover_rate: Option<u32>,
+    /// `DiscoverInstancesRevision` requests a second.
+    pub discover_revision_rate: Option<u32>,
 }
 
 /// Refused where there are as many namespaces as there may be.

@@ -294,7 +294,7 @@ fn instance(key: &[u8], value: &[u8]) -> Option<(ServiceId, Instance)> {
 }
 
 /// The operation in a row.
-pub(super) fn decode_operation(key: &[u8], value: &[u8]) -> Result<Operation, StoreError> {
+pub fn decode_operation(key: &[u8], value: &[u8]) -> Result<Operation, StoreError> {
     operation(key, value).ok_or_else(|| corrupt(Table::Operations, key))
 }
 

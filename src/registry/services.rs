@@ -36,9 +36,7 @@ impl Draft<'_> {
             return replayed(same, &create.name, &create.creator_request_id, &service);
         }
         fits_namespace(&namespace, &create.name, &service, create.api_only)?;
-        if service.tags.iter().count() > TAGS_MAX {
-            return Err(Refusal::TooManyTags(service.tags.iter().count()));
-        }
+        few_tags(&service.tags, &create.name)?;
         self.claim_service(&namespace, &create.name, &service)?;
         let id = ServiceId::random(fastrand::u128(..));
         self.put_service(ServiceEntry {
@@ -192,27 +190,31 @@ impl Draft<'_> {
         resource: Resource,
         change: impl FnOnce(&Attributes) -> Attributes,
     ) -> Result<Outcome, Refusal> {
-        let tags = match resource {
+        let (name, tags) = match resource {
             Resource::Namespace(id) => {
                 let entry = self.namespace(id).ok_or(Refusal::NoResource)?;
                 Self::may_change_namespace(entry)?;
-                change(&entry.tags)
+                (entry.name.clone(), change(&entry.tags))
             }
             Resource::Service(id) => {
                 let entry = self.service(id).ok_or(Refusal::NoResource)?;
                 Self::may_change_service(entry)?;
-                change(&entry.service.tags)
+                (entry.name.clone(), change(&entry.service.tags))
             }
         };
-        if tags.iter().count() > TAGS_MAX {
-            return Err(Refusal::TooManyTags(tags.iter().count()));
-        }
+        few_tags(&tags, &name)?;
         match resource {
             Resource::Namespace(id) => self.edit_namespace(id).map(|entry| entry.tags = tags),
             Resource::Service(id) => self.edit_service(id).map(|entry| entry.service.tags = tags),
         };
         Ok(Outcome::Done)
     }
+}
+
+/// Refused where a resource would have too many tags.
+pub(super) fn few_tags(tags: &Attributes, resource: &str) -> Result<(), Refusal> {
+    let count = tags.iter().count();
+    if count <= TAGS_MAX { Ok(()) } else { Err(Refusal::TooManyTags { count, resource: resource.to_owned() }) }
 }
 
 /// Why a probe is refused.

@@ -19,12 +19,13 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
 use crate::admin::{self, Admin, Readiness};
-use crate::channel::cloudmap::{ApiError, Request};
+use crate::channel::cloudmap::actions::Actions;
 use crate::config::{Config, LogFormat};
 use crate::metrics::Metrics;
 use crate::net::udp::{self, Worker};
 use crate::net::{self, Endpoint, tcp};
-use crate::registry::Registry;
+use crate::registry::store::Store;
+use crate::registry::{self, Registry};
 use crate::table;
 
 use self::api::Api;
@@ -55,17 +56,24 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let state = admin::State { metrics: Arc::clone(&metrics), readiness: Arc::clone(&readiness) };
     let admin = Admin::start(sockets.admin, state).context("cannot start the admin endpoints")?;
 
-    let mut registry = Registry::new(config.name_servers.clone());
+    let mut registry = Registry::open(registry_settings(&config), open_store(&config)?)?;
     let declarations = Declarations::load(&config, &mut registry, &metrics)?;
     let handle = registry.handle();
+    let (catalog, running, store) = (registry.catalog(), registry.running(), registry.store());
     let (sender, registry) = registry.spawn().context("cannot start the registry")?;
+    let actions = Actions::new(sender.clone(), catalog, running, store, &config.account_id, config.quotas);
     let reload_declarations = declarations.follow(&runtime, sender.clone(), &metrics, &readiness);
 
     let stop = Stop::default();
     let plane = DataPlane::start(&config, sockets.dns, &handle, &metrics, &stop, &runtime)?;
+    let actions = Arc::new(actions);
+    let handler = move |request| {
+        let actions = Arc::clone(&actions);
+        async move { actions.handle(request).await }
+    };
     let mut requests = JoinSet::new();
     let reload_certificate =
-        sockets.api.map(|listener| api.serve(listener, not_yet, &metrics, stop.receiver(), &mut requests, &runtime));
+        sockets.api.map(|listener| api.serve(listener, handler, &metrics, stop.receiver(), &mut requests, &runtime));
     announce(&config, &listening);
     readiness.set_ready();
 
@@ -94,9 +102,20 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Answers every request to the API until its actions exist.
-async fn not_yet(request: Request) -> Result<Vec<u8>, ApiError> {
-    Err(ApiError::internal(format!("{} is not implemented yet", request.action.name())))
+/// What the registry has to know of `config`.
+fn registry_settings(config: &Config) -> registry::Settings {
+    registry::Settings {
+        name_servers: config.name_servers.clone(),
+        quotas: config.quotas,
+        custom_health_delay: config.custom_health_delay,
+        operation_retention: config.operation_retention,
+        ..registry::Settings::default()
+    }
+}
+
+/// The durable state in the data folder.
+fn open_store(_config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(Arc::new(registry::store::Memory::default()))
 }
 
 /// Logs the effective settings, what is odd about them, and the kernel limits that will hurt.

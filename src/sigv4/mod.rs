@@ -5,7 +5,7 @@
 //! secret ─▶ date ─▶ region ─▶ service ─▶ signing key (cached) ───────────────┴▶ HMAC = signature
 //! ```
 //!
-//! A client [signs](Signer::sign), a server [verifies](verify); both make the same canonical request over the headers
+//! A client [signs](Signer::sign), a server [verifies](verify()); both make the same canonical request over the headers
 //! that the client chose. What a server demands beside a right signature is in `verify.rs`. Nothing here reads a clock:
 //! the time, in seconds since the Unix epoch, comes in as an argument.
 //!

@@ -13,11 +13,14 @@
 //! | [`http`], [`tls`] | connections and their limits, requests and replies as HTTP has them |
 //! | [`access`], [`credentials`] | who may ask for what |
 //! | [`protocol`] | JSON and CBOR |
+//! | [`shapes`] | the API model's structures with its constraints |
+//! | [`actions`] | what each of the 30 actions does |
 
 #![forbid(unsafe_code)]
 
 pub mod access;
 mod action;
+pub mod actions;
 pub mod credentials;
 mod error;
 pub mod http;

@@ -4,11 +4,11 @@
 
 use std::io;
 
-use serde::de::DeserializeOwned;
 use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::ApiError;
+use super::shapes::Body;
 
 /// The protocol of a request, and hence of its reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,14 +30,20 @@ impl Protocol {
 
     /// Reads a structure. No body at all is a structure without members: some clients send none where nothing is
     /// needed.
-    pub fn decode<T: DeserializeOwned>(self, body: &[u8]) -> Result<T, ApiError> {
+    pub fn decode<'a, T: Deserialize<'a>>(self, body: &'a [u8]) -> Result<T, ApiError> {
         match self {
             Self::Json => {
                 let body = if body.is_empty() { b"{}" } else { body };
                 serde_json::from_slice(body)
                     .map_err(|error| ApiError::serialization(format!("the body cannot be read: {error}")))
             }
-            Self::Cbor => decode_cbor(if body.is_empty() { &[0xA0] } else { body }),
+            // ciborium's reader yields only what borrows nothing; its values lend what they hold.
+            Self::Cbor => {
+                let value = decode_cbor(if body.is_empty() { &[0xA0] } else { body })?;
+                value
+                    .deserialized()
+                    .map_err(|error| ApiError::serialization(format!("the body cannot be read: {error}")))
+            }
         }
     }
 
@@ -66,7 +72,7 @@ impl Protocol {
 }
 
 /// Reads one CBOR item that is all of `body`.
-fn decode_cbor<T: DeserializeOwned>(mut body: &[u8]) -> Result<T, ApiError> {
+fn decode_cbor(mut body: &[u8]) -> Result<ciborium::Value, ApiError> {
     use ciborium::de::Error;
 
     let refuse = |reason: String| Err(ApiError::serialization(format!("the body cannot be read: {reason}")));
@@ -79,6 +85,12 @@ fn decode_cbor<T: DeserializeOwned>(mut body: &[u8]) -> Result<T, ApiError> {
         Err(Error::Semantic(Some(offset), reason)) => refuse(format!("{reason} at octet {offset}")),
         Err(Error::Semantic(None, reason)) => refuse(reason),
         Err(Error::RecursionLimitExceeded) => refuse("it is nested too deep".to_owned()),
+    }
+}
+
+impl<'a> Body<'a> for (Protocol, &'a [u8]) {
+    fn decode<T: Deserialize<'a>>(self) -> Result<T, ApiError> {
+        self.0.decode(self.1)
     }
 }
 
@@ -100,8 +112,6 @@ impl Serialize for ErrorBody<'_> {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     const BOTH: [Protocol; 2] = [Protocol::Json, Protocol::Cbor];

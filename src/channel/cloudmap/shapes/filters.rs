@@ -6,10 +6,11 @@ use std::marker::PhantomData;
 use super::arn::{self, Kind};
 use super::member::{List, Member, Path, Text, shape};
 use super::texts::FilterValue;
-use super::words::{Condition, OperationStatus, OperationType, ResourceOwner, Word};
+use super::words::{Condition, ResourceOwner, Word};
 use crate::channel::cloudmap::ApiError;
 use crate::model::NamespaceType;
 use crate::model::validate::Violation;
+use crate::registry::{OperationStatus, OperationType};
 
 /// The filters of one request; all must hold.
 pub type Filters<'a, N> = List<Filter<'a, N>>;

@@ -7,7 +7,8 @@ use super::member::shape;
 use super::paging::{NextToken, OPERATIONS};
 use super::texts::{AccountId, MaxResults, OperationId};
 use super::timestamp::Timestamp;
-use super::words::{self, OperationStatus, OperationTargetType, OperationType, Word};
+use super::words::{self, OperationTargetType, Word};
+use crate::registry::{OperationStatus, OperationType};
 
 shape! { 'a;
     /// Asks for an operation.

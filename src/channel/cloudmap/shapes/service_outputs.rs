@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::paging::{NextToken, SERVICES};
 use super::pairs::Map;
 use super::timestamp::Timestamp;
-use super::words::{self, HealthCheckType, ServiceType};
-use crate::model::{self, RecordType, RoutingPolicy};
+use super::words::{self, ServiceType};
+use crate::model::{self, ProbeType, RecordType, RoutingPolicy};
 
 /// A service; in a list ([`ListServicesOutput`]) without its namespace's id and the creator's request id.
 #[derive(Clone, Debug, Serialize)]
@@ -91,7 +91,7 @@ pub struct DnsRecord {
 pub struct HealthCheckConfigOutput<'a> {
     /// How to probe.
     #[serde(serialize_with = "words::word")]
-    pub r#type: HealthCheckType,
+    pub r#type: ProbeType,
     /// Where.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resource_path: Option<&'a str>,

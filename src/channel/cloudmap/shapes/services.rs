@@ -9,10 +9,10 @@ use super::texts::{
     Description, DnsConfigNamespaceId, FailureThreshold, MaxResults, NamespaceId, RequestId, ResourcePath,
     ServiceAttributeKey, ServiceId, ServiceName, Ttl,
 };
-use super::words::{HealthCheckType, ServiceTypeOption};
+use super::words::ServiceTypeOption;
 use crate::channel::cloudmap::ApiError;
 use crate::model::validate::{Shown, records};
-use crate::model::{DnsRecord, RecordType, RoutingPolicy};
+use crate::model::{DnsRecord, ProbeType, RecordType, RoutingPolicy};
 
 shape! { 'a;
     /// Creates a service.
@@ -58,7 +58,7 @@ shape! { 'a;
     /// Health from probes.
     HealthCheckConfig<'a> {
         /// How to probe.
-        check_type: HealthCheckType = "Type",
+        check_type: ProbeType = "Type",
         /// Where.
         resource_path: Option<ResourcePath<'a>> = "ResourcePath",
         /// How often in a row.
@@ -235,7 +235,7 @@ fn changed_records(config: &DnsConfigChange, at: &Path<'_>) -> Result<(), ApiErr
 /// API model, `HealthCheckConfig$ResourcePath`.
 fn probe(config: &HealthCheckConfig<'_>, at: &Path<'_>) -> Result<(), ApiError> {
     match &config.resource_path {
-        Some(path) if config.check_type == HealthCheckType::Tcp => {
+        Some(path) if config.check_type == ProbeType::Tcp => {
             let text = format!("{} is given for TCP; allowed are HTTP and HTTPS", Shown(path));
             Err(at.member("ResourcePath").refuse(text))
         }

@@ -3,7 +3,8 @@
 use serde::Serializer;
 
 use crate::model::validate::{Violation, records};
-use crate::model::{HealthStatus, NamespaceType, RecordType, RoutingPolicy};
+use crate::model::{HealthStatus, NamespaceType, ProbeType, RecordType, RoutingPolicy};
+use crate::registry::{OperationStatus, OperationType};
 
 /// A type whose values the API spells as words.
 pub trait Word: Copy + PartialEq + 'static {
@@ -64,15 +65,6 @@ macro_rules! words {
 }
 
 words! {
-    /// The kind of a probe.
-    HealthCheckType "a type of health check" {
-        /// A status of 200 to 399 over HTTP.
-        Http = "HTTP",
-        /// The same over TLS.
-        Https = "HTTPS",
-        /// A connection.
-        Tcp = "TCP",
-    }
     /// What a service of a DNS namespace can be made into.
     ServiceTypeOption "a type that a service can be given" {
         /// Discovered by the API alone.
@@ -102,32 +94,6 @@ words! {
         All = "ALL",
         /// Healthy ones, or all where none is.
         HealthyOrElseAll = "HEALTHY_OR_ELSE_ALL",
-    }
-    /// What an operation does.
-    OperationType "a type of operation" {
-        /// Create a namespace.
-        CreateNamespace = "CREATE_NAMESPACE",
-        /// Delete a namespace.
-        DeleteNamespace = "DELETE_NAMESPACE",
-        /// Change a namespace.
-        UpdateNamespace = "UPDATE_NAMESPACE",
-        /// Change a service.
-        UpdateService = "UPDATE_SERVICE",
-        /// Register an instance.
-        RegisterInstance = "REGISTER_INSTANCE",
-        /// Deregister an instance.
-        DeregisterInstance = "DEREGISTER_INSTANCE",
-    }
-    /// How far an operation is.
-    OperationStatus "a status of an operation" {
-        /// Accepted.
-        Submitted = "SUBMITTED",
-        /// Under way.
-        Pending = "PENDING",
-        /// Done.
-        Success = "SUCCESS",
-        /// Given up.
-        Fail = "FAIL",
     }
     /// What an operation works on.
     OperationTargetType "a type of target" {
@@ -159,6 +125,7 @@ words! {
 }
 
 members! {
+    ProbeType = ProbeType::parse;
     RecordType = records::record_type;
     RoutingPolicy = records::routing_policy;
 }
@@ -178,6 +145,29 @@ impl Word for NamespaceType {
     const WHAT: &'static str = "a type of namespace";
     const WORDS: &'static [(Self, &'static str)] =
         &[(Self::Http, "HTTP"), (Self::DnsPublic, "DNS_PUBLIC"), (Self::DnsPrivate, "DNS_PRIVATE")];
+}
+
+impl Word for ProbeType {
+    const WHAT: &'static str = "a type of health check";
+    const WORDS: &'static [(Self, &'static str)] = &[(Self::Http, "HTTP"), (Self::Https, "HTTPS"), (Self::Tcp, "TCP")];
+}
+
+impl Word for OperationType {
+    const WHAT: &'static str = "a type of operation";
+    const WORDS: &'static [(Self, &'static str)] = &[
+        (Self::CreateNamespace, "CREATE_NAMESPACE"),
+        (Self::DeleteNamespace, "DELETE_NAMESPACE"),
+        (Self::UpdateNamespace, "UPDATE_NAMESPACE"),
+        (Self::UpdateService, "UPDATE_SERVICE"),
+        (Self::RegisterInstance, "REGISTER_INSTANCE"),
+        (Self::DeregisterInstance, "DEREGISTER_INSTANCE"),
+    ];
+}
+
+impl Word for OperationStatus {
+    const WHAT: &'static str = "a status of an operation";
+    const WORDS: &'static [(Self, &'static str)] =
+        &[(Self::Submitted, "SUBMITTED"), (Self::Pending, "PENDING"), (Self::Success, "SUCCESS"), (Self::Fail, "FAIL")];
 }
 
 impl Word for HealthStatus {

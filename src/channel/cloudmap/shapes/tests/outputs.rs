@@ -11,7 +11,7 @@ use crate::channel::cloudmap::shapes::{
     discovery::*, instances::*, namespaces::*, operations::*, paging::NextToken, pairs::Map, service_outputs::*,
     tags::*, timestamp::Timestamp, words::*,
 };
-use crate::model::{self, HealthStatus, NamespaceType, RecordType, RoutingPolicy};
+use crate::model::{self, HealthStatus, NamespaceType, ProbeType, RecordType, RoutingPolicy};
 
 /// JSON whose members keep their order.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ fn outputs() -> Vec<(&'static [&'static str], String)> {
         dns_config: DnsConfigOutput::of("ns-1", RoutingPolicy::Weighted, &records),
         r#type: ServiceType::DnsHttp,
         health_check_config: Some(HealthCheckConfigOutput {
-            r#type: HealthCheckType::Https,
+            r#type: ProbeType::Https,
             resource_path: Some("/"),
             failure_threshold: Some(3),
         }),
