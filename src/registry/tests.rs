@@ -107,7 +107,7 @@ fn operation(registry: &Registry, outcome: Outcome) -> Operation {
     let Outcome::Operation(id) = outcome else { panic!("no operation: {outcome:?}") };
     let key = rows::operation_key(id);
     let value = registry.store().get(Table::Operations, &key).unwrap().expect("the operation is stored");
-    rows::decode_operation(&key, &value).unwrap()
+    decode_operation(&key, &value).unwrap()
 }
 
 fn service_of(namespace: NamespaceId, name: &str, records: &[RecordType]) -> CreateService {
@@ -325,11 +325,7 @@ fn a_failed_commit_stops_all_writing() {
     /// A store that fails.
     struct Broken(Memory);
     impl Store for Broken {
-        fn load(
-            &self,
-            table: Table,
-            each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-        ) -> Result<(), StoreError> {
+        fn load(&self, table: Table, each: &mut store::Each<'_>) -> Result<(), StoreError> {
             self.0.load(table, each)
         }
         fn get(&self, table: Table, key: &[u8]) -> Result<Option<Box<[u8]>>, StoreError> {

@@ -20,11 +20,11 @@ use tracing::{error, info, warn};
 
 use crate::admin::{self, Admin, Readiness};
 use crate::channel::cloudmap::actions::Actions;
-use crate::config::{Config, LogFormat};
+use crate::config::{Config, Faults, LogFormat};
 use crate::metrics::Metrics;
 use crate::net::udp::{self, Worker};
 use crate::net::{self, Endpoint, tcp};
-use crate::registry::store::Store;
+use crate::registry::store::{Embedded, Store};
 use crate::registry::{self, Registry};
 use crate::table;
 
@@ -56,7 +56,8 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let state = admin::State { metrics: Arc::clone(&metrics), readiness: Arc::clone(&readiness) };
     let admin = Admin::start(sockets.admin, state).context("cannot start the admin endpoints")?;
 
-    let mut registry = Registry::open(registry_settings(&config), open_store(&config)?)?;
+    let mut registry =
+        Registry::open(registry_settings(&config), open_store(&config)?).map_err(|error| Faults::of([error]))?;
     let declarations = Declarations::load(&config, &mut registry, &metrics)?;
     let handle = registry.handle();
     let (catalog, running, store) = (registry.catalog(), registry.running(), registry.store());
@@ -114,8 +115,9 @@ fn registry_settings(config: &Config) -> registry::Settings {
 }
 
 /// The durable state in the data folder.
-fn open_store(_config: &Config) -> anyhow::Result<Arc<dyn Store>> {
-    Ok(Arc::new(registry::store::Memory::default()))
+fn open_store(config: &Config) -> Result<Arc<dyn Store>, Faults> {
+    let store = Embedded::open(&config.data_dir).map_err(|error| Faults::of([error]))?;
+    Ok(Arc::new(store))
 }
 
 /// Logs the effective settings, what is odd about them, and the kernel limits that will hurt.

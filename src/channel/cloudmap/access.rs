@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use hyper::HeaderMap;
 
 use super::credentials::{Access, Credentials};
 use super::{Action, ApiError};
-use crate::sigv4::{self, Authorization};
+use crate::sigv4::{self, Authorization, Fault};
 
 /// The service that requests must be signed for.
 const SERVICE: &str = "servicediscovery";
@@ -45,14 +46,26 @@ impl Gate {
         self.credentials.load().is_none()
     }
 
+    /// Whether a request claims to be signed with a key that is known here. It is too early to believe that, but who
+    /// cannot even claim it is not worth much memory.
+    pub(super) fn check_claim(&self, headers: &HeaderMap) -> Result<(), ApiError> {
+        let credentials = self.credentials.load();
+        let Some(credentials) = &*credentials else { return Ok(()) };
+        match Authorization::of(headers) {
+            Ok(claimed) if credentials.find(claimed.access_key_id).is_some() => Ok(()),
+            Ok(claimed) => Err(refusal(&Fault::UnknownKey(claimed.access_key_id.into()))),
+            Err(fault) => Err(refusal(&fault)),
+        }
+    }
+
     /// Lets a request pass that came `now`, in seconds since the epoch.
     pub(super) fn admit(&self, request: &sigv4::Request<'_>, action: Action, now: u64) -> Result<Caller, ApiError> {
         let credentials = self.credentials.load();
         let Some(credentials) = &*credentials else { return self.admit_anybody(request) };
 
         let find = |id: &str| credentials.find(id).map(|grant| &grant.credential);
-        let authorization = sigv4::verify(request, SERVICE, now, credentials.keys(), find)
-            .map_err(|fault| ApiError::new(fault.code(), fault.to_string()))?;
+        let authorization =
+            sigv4::verify(request, SERVICE, now, credentials.keys(), find).map_err(|fault| refusal(&fault))?;
         let id = authorization.access_key_id;
         let grant = credentials.find(id).ok_or_else(|| ApiError::internal("a credential is gone"))?;
         if grant.access == Access::ReadOnly && !action.only_reads() {
@@ -75,4 +88,9 @@ impl Gate {
             name: None,
         })
     }
+}
+
+/// What the client is told of a fault.
+fn refusal(fault: &Fault) -> ApiError {
+    ApiError::new(fault.code(), fault.to_string())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use super::{Row, Store, StoreError, Table, Write};
+use super::{Each, Row, Store, StoreError, Table, Write};
 
 /// The rows of one table.
 type Rows = BTreeMap<Box<[u8]>, Box<[u8]>>;
@@ -29,11 +29,7 @@ impl Memory {
 }
 
 impl Store for Memory {
-    fn load(
-        &self,
-        table: Table,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn load(&self, table: Table, each: &mut Each<'_>) -> Result<(), StoreError> {
         self.tables()[table as usize].iter().try_for_each(|(key, value)| each(key, value))
     }
 
@@ -46,7 +42,6 @@ impl Store for Memory {
         let bounds = super::bounds(after, backwards);
         // An empty `after` is no key but the lack of one, so that the bounds never cross.
         let rows = tables[table as usize].range::<[u8], (Bound<&[u8]>, Bound<&[u8]>)>(bounds);
-        let copy = |(key, value): (&Box<[u8]>, &Box<[u8]>)| (key.clone(), value.clone());
         Ok(if backwards { rows.rev().take(limit).map(copy).collect() } else { rows.take(limit).map(copy).collect() })
     }
 
@@ -61,4 +56,10 @@ impl Store for Memory {
         }
         Ok(())
     }
+}
+
+/// A row of its own.
+#[allow(clippy::borrowed_box, reason = "so the map gives them")]
+fn copy((key, value): (&Box<[u8]>, &Box<[u8]>)) -> Row {
+    (key.clone(), value.clone())
 }

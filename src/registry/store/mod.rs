@@ -2,11 +2,17 @@
 //!
 //! A store holds rows, each a key and a value in one of a few tables, and knows nothing of what they mean:
 //! `registry::rows` encodes them. There is one writer, the registry, and any number of readers.
+//!
+//! [`Embedded`] keeps them in a folder, and needs no set-up; [`Memory`] forgets them.
 
+pub mod embedded;
 mod memory;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Bound;
 
+pub use embedded::Embedded;
 pub use memory::Memory;
 
 /// A kind of rows.
@@ -60,15 +66,14 @@ pub enum StoreError {
 /// A row as read: key and value.
 pub type Row = (Box<[u8]>, Box<[u8]>);
 
+/// What is called with the key and the value of each row.
+pub type Each<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 'a;
+
 /// Durable rows. Implemented by an embedded store on disk and by one in memory; one shared by several primaries has to
 /// fit as well.
 pub trait Store: Send + Sync {
     /// Calls `each` with every row of `table`, in the order of the keys.
-    fn load(
-        &self,
-        table: Table,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError>;
+    fn load(&self, table: Table, each: &mut Each<'_>) -> Result<(), StoreError>;
 
     /// The value of one row.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Box<[u8]>>, StoreError>;
@@ -82,6 +87,7 @@ pub trait Store: Send + Sync {
     fn commit(&self, writes: &[Write]) -> Result<(), StoreError>;
 }
 
+/// The keys of a scan.
 fn bounds(after: &[u8], backwards: bool) -> (Bound<&[u8]>, Bound<&[u8]>) {
     match (after, backwards) {
         ([], _) => (Bound::Unbounded, Bound::Unbounded),

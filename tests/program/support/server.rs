@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use super::PATIENCE;
 
@@ -24,13 +25,15 @@ pub(crate) struct Launch {
     arguments: Vec<OsString>,
     variables: Vec<(String, OsString)>,
     dns: Vec<String>,
+    /// Where it keeps its state, unless it is told another place: removed with the last that uses it.
+    data: Option<Arc<TempDir>>,
 }
 
 impl Launch {
     /// The program with these arguments.
     pub(crate) fn of<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Self {
         let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned()).collect();
-        Self { arguments, ..Self::default() }
+        Self { arguments, data: Some(Arc::new(TempDir::new().unwrap())), ..Self::default() }
     }
 
     /// `fingerpost serve` of what `path` declares, with two workers and free ports.
@@ -81,6 +84,9 @@ impl Launch {
         }
         // The default would be taken by the first of the tests that run at once.
         command.env("FINGERPOST_API", "127.0.0.1:0");
+        if let Some(data) = &self.data {
+            command.env("FINGERPOST_DATA_DIR", data.path());
+        }
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null());
         command
@@ -114,6 +120,7 @@ impl Launch {
             dns: Vec::new(),
             api: None,
             admin: SocketAddr::from(([0; 4], 0)),
+            _data: self.data.clone(),
         };
         server.wait_until_ready();
         server
@@ -133,6 +140,8 @@ pub(crate) struct Server {
     pub(crate) api: Option<SocketAddr>,
     /// Where it serves `/metrics`, `/livez` and `/readyz`.
     pub(crate) admin: SocketAddr,
+    /// Its state.
+    _data: Option<Arc<TempDir>>,
 }
 
 impl Server {

@@ -41,6 +41,10 @@ const TARGET_PREFIX: &str = "Route53AutoNaming_v20170314.";
 /// The path of a CBOR request, before the action.
 const CBOR_PREFIX: &str = "/service/Route53AutoNaming_v20170314/operation/";
 
+/// Octets that are read of a body whose sender has no key that is known here: enough for a reply on a connection that
+/// goes on, and too few to exhaust the memory over all connections.
+const STRANGERS_BODY: usize = 64 << 10;
+
 /// From requests to replies.
 pub(super) struct Exchange<H> {
     gate: Arc<Gate>,
@@ -72,17 +76,18 @@ impl<H: Handler> Exchange<H> {
             false => Protocol::Json,
         };
         let action = action(&parts, protocol);
-        let (result, unread) = match self.read(body).await {
+        let claim = self.gate.check_claim(&parts.headers);
+        let limit = if claim.is_ok() { self.limits.body } else { self.limits.body.min(STRANGERS_BODY) };
+        let (result, unread) = match self.read(body, limit).await {
             Ok(body) => (self.answer(&parts, protocol, action.clone(), body).await, false),
-            Err(error) => (Err(error), true),
+            Err(error) => (Err(claim.err().unwrap_or(error)), true),
         };
         self.counters.record(action.ok(), result.as_ref().err().map(|error| error.code), begun.elapsed());
         Reply { response: response(protocol, result, unread), unread }
     }
 
-    /// Reads the body, and no more of it than is allowed.
-    async fn read(&self, body: Incoming) -> Result<Bytes, ApiError> {
-        let limit = self.limits.body;
+    /// Reads the body, if it has no more than `limit` octets.
+    async fn read(&self, body: Incoming, limit: usize) -> Result<Bytes, ApiError> {
         let read = async {
             let mut body = body;
             let mut first = Bytes::new();

@@ -65,6 +65,23 @@ async fn signatures_decide_who_may_ask_for_what() {
 }
 
 #[tokio::test]
+async fn large_bodies_of_strangers_are_not_read() {
+    let api = Api::start_with(gate(), None, Limits::default());
+    let large = "x".repeat(100_000);
+    let mut client = api.connect().await;
+    let reply = client.ask(json("GetService", &large)).await;
+    assert_eq!(reply.header("x-amzn-errortype"), Some("MissingAuthenticationTokenException"));
+    assert!(client.is_closed().await);
+    // Who at least names a key is read to the end.
+    let request = signed("WRITER", "w", "GetService", 0).replace("content-length: 2", "content-length: 100000");
+    let mut client = api.connect().await;
+    for _ in 0..2 {
+        let reply = client.ask(request.trim_end_matches("{}").to_owned() + &large).await;
+        assert_eq!(reply.header("x-amzn-errortype"), Some("InvalidSignatureException"));
+    }
+}
+
+#[tokio::test]
 async fn without_credentials_everything_but_a_browser_is_believed() {
     let api = Api::start();
     let mut client = api.connect().await;

@@ -12,6 +12,7 @@ use crate::channel::cloudmap::shapes::{
     tags::*, timestamp::Timestamp, words::*,
 };
 use crate::model::{self, HealthStatus, NamespaceType, ProbeType, RecordType, RoutingPolicy};
+use crate::registry::{OperationStatus, OperationType};
 
 /// JSON whose members keep their order.
 #[derive(Debug)]

@@ -1,0 +1,215 @@
+//! The registry's store beside another one, as `cargo bench --bench store [ROWS]`: how long they take to be filled, to
+//! commit, and to be read at the start, and how much memory and disk. `redb` was chosen by these figures.
+//!
+//! Each step is a process of its own, so that it starts cold and its memory is its own; after commits it ends without
+//! closing the store, as after kill -9. Every instance row comes with an operation row, as the registry writes them.
+
+use std::fs;
+use std::hint::black_box;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use fingerpost::registry::store::{Each, Embedded, Row, Store, StoreError, Table, Write};
+use fjall::config::{BlockSizePolicy, FilterPolicy};
+use fjall::{KeyspaceCreateOptions, PersistMode};
+
+/// Instances of a service.
+const INSTANCES: u64 = 8;
+/// Rows of a commit while the store is filled.
+const FILL: u64 = 10_000;
+/// The commits that are measured: instance rows of each, and how many there are.
+const COMMITS: [(u64, u64); 3] = [(1, 5000), (64, 1000), (1000, 200)];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if let [store, role, folder, rows, batch] = &*arguments {
+        let [rows, batch] = [rows, batch].map(|text| text.parse().expect("a number"));
+        let folder = Path::new(folder);
+        return if store == "redb" {
+            step(role, rows, batch, || Embedded::open(folder).expect("a store"));
+        } else {
+            step(role, rows, batch, || Fjall::open(folder));
+        };
+    }
+    let rows = arguments.first().map_or(1_000_000, |rows| rows.parse().expect("a number of rows"));
+    println!("{rows} instance rows and as many operation rows");
+    for store in ["redb", "fjall"] {
+        println!();
+        // Not in /tmp, which may be memory.
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        let run = |role: &str, batch: u64| {
+            let report = child(store, role, folder.path(), rows, batch);
+            println!("{store:5}  {role:6}  {batch:>5}  {report}, {} MB on disk", disk(folder.path()) >> 20);
+        };
+        run("fill", FILL);
+        run("load", 0);
+        for (batch, _) in COMMITS {
+            run("commit", batch);
+            run("load", 0);
+        }
+        run("rest", 0);
+        run("load", 0);
+    }
+}
+
+/// Runs one step in a process of its own, and gives its words.
+fn child(store: &str, role: &str, folder: &Path, rows: u64, batch: u64) -> String {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.args([store, role]).arg(folder).args([rows.to_string(), batch.to_string()]);
+    let output = command.output().expect("a process");
+    assert!(output.status.success(), "{store} {role}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// What the files of `folder` occupy.
+fn disk(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).expect("a folder").filter_map(|entry| Some(entry.ok()?.path()));
+    let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.blocks() * 512);
+    entries.map(|path| if path.is_dir() { disk(&path) } else { size(&path) }).sum()
+}
+
+//----------- Steps ------------------------------------------------------------------------------------------
+
+/// One step on one store.
+fn step<S: Store>(role: &str, rows: u64, batch: u64, open: impl Fn() -> S) {
+    let start = Instant::now();
+    let store = open();
+    let opened = start.elapsed();
+    match role {
+        "fill" => {
+            for first in (0..rows).step_by(FILL as usize) {
+                let numbers = first..rows.min(first + FILL);
+                store.commit(&numbers.flat_map(|number| writes(number, number)).collect::<Vec<_>>()).expect("a commit");
+            }
+            println!("{:.2?}", start.elapsed());
+        }
+        "load" => {
+            let mut count = 0;
+            for table in [Table::Instances, Table::Operations] {
+                let each = &mut |key: &[u8], value: &[u8]| {
+                    count += 1;
+                    black_box((key, value));
+                    Ok(())
+                };
+                store.load(table, each).expect("rows");
+            }
+            println!("open {opened:.1?}, with load {:.1?}, {count} rows, {}", start.elapsed(), memory());
+            std::process::exit(0);
+        }
+        "rest" => {
+            // Time for what is done in the background.
+            std::thread::sleep(Duration::from_secs(5));
+            println!("{}", memory());
+        }
+        _ => commits(&store, rows, batch),
+    }
+}
+
+/// Commits batches of random rows, half of them new.
+fn commits(store: &impl Store, rows: u64, batch: u64) {
+    let mut random = Rng::with_seed(batch);
+    let mut operation = rows * (batch + 1);
+    let count = COMMITS.iter().find_map(|(rows, count)| (*rows == batch).then_some(*count)).unwrap_or(100);
+    let commit = |_| {
+        let mut row = || {
+            operation += 1;
+            writes(random.u64(..rows * 2), operation)
+        };
+        let writes: Vec<Write> = (0..batch).flat_map(|_| row()).collect();
+        let start = Instant::now();
+        store.commit(&writes).expect("a commit");
+        start.elapsed()
+    };
+    let mut times: Vec<Duration> = (0..count).map(commit).collect();
+    let rate = (count * batch) as f64 / times.iter().sum::<Duration>().as_secs_f64();
+    times.sort();
+    let [half, most, worst] = [50, 99, 100].map(|part| times[(times.len() - 1) * part / 100]);
+    println!("{rate:.0} instances/s, {half:.2?} a commit, 99 % within {most:.2?}, {worst:.2?} at worst, {}", memory());
+    // As after kill -9: nothing is closed.
+    std::process::exit(0);
+}
+
+/// The most memory this process has held.
+fn memory() -> String {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+    format!("{} MB of memory", most.unwrap_or(0_u64) / 1024)
+}
+
+//----------- Rows -------------------------------------------------------------------------------------------
+
+/// Instance `number`, whose service has a random id, and the operation on it.
+fn writes(number: u64, operation: u64) -> [Write; 2] {
+    let mut key = Rng::with_seed(number / INSTANCES).u128(..).to_be_bytes().to_vec();
+    let mut random = Rng::with_seed(!number);
+    key.extend((0..random.usize(4..=39)).map(|_| random.alphanumeric() as u8));
+    let mut value = format!(
+        "AWS_INSTANCE_IPV4=10.{}.{}.{};AWS_INSTANCE_PORT=8080;",
+        number >> 16 & 0xff,
+        number >> 8 & 0xff,
+        number & 0xff
+    );
+    let length = random.usize(100..=350);
+    value.extend(std::iter::repeat_with(|| random.alphanumeric()).take(length - value.len()));
+    let report = [b"REGISTER_INSTANCE;SUCCESS;2026-01-01T00:00:00Z;".as_slice(), &key].concat();
+    let put = |table, key: Vec<u8>, value: Vec<u8>| Write { table, key: key.into(), value: Some(value.into()) };
+    [put(Table::Instances, key, value.into()), put(Table::Operations, operation.to_be_bytes().into(), report)]
+}
+
+//----------- The other store --------------------------------------------------------------------------------
+
+/// fjall, a log-structured merge tree, as the registry would use it.
+struct Fjall {
+    database: fjall::Database,
+    instances: fjall::Keyspace,
+    operations: fjall::Keyspace,
+}
+
+impl Fjall {
+    /// Opens or makes it. Small buffers; larger blocks and no filters, which suits loads, if not point reads.
+    fn open(folder: &Path) -> Self {
+        let builder = fjall::Database::builder(folder).cache_size(4 << 20).worker_threads(1);
+        let database = builder.max_journaling_size(64 << 20).open().expect("a store");
+        let options = || {
+            let options = KeyspaceCreateOptions::default().max_memtable_size(8 << 20);
+            options.data_block_size_policy(BlockSizePolicy::all(16 << 10)).filter_policy(FilterPolicy::disabled())
+        };
+        let [instances, operations] =
+            ["instances", "operations"].map(|name| database.keyspace(name, options).expect("a table"));
+        Self { database, instances, operations }
+    }
+
+    /// A table.
+    fn keyspace(&self, table: Table) -> &fjall::Keyspace {
+        if table == Table::Instances { &self.instances } else { &self.operations }
+    }
+}
+
+impl Store for Fjall {
+    fn load(&self, table: Table, each: &mut Each<'_>) -> Result<(), StoreError> {
+        self.keyspace(table).iter().try_for_each(|row| {
+            let (key, value) = row.into_inner().expect("a row");
+            each(&key, &value)
+        })
+    }
+
+    fn commit(&self, writes: &[Write]) -> Result<(), StoreError> {
+        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
+        for Write { table, key, value } in writes {
+            batch.insert(self.keyspace(*table), &**key, value.as_deref().expect("a value"));
+        }
+        batch.commit().expect("a commit");
+        Ok(())
+    }
+
+    fn get(&self, _: Table, _: &[u8]) -> Result<Option<Box<[u8]>>, StoreError> {
+        unimplemented!("not measured")
+    }
+
+    fn scan(&self, _: Table, _: &[u8], _: bool, _: usize) -> Result<Vec<Row>, StoreError> {
+        unimplemented!("not measured")
+    }
+}
