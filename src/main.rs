@@ -11,7 +11,7 @@ use fingerpost::config::{Config, Faults, Options};
 use fingerpost::server;
 
 use self::cli::{
-    Usage, completions, create, delete, deregister, discover, get, health, is_closed_pipe, register, watch,
+    completions, create, delete, deregister, discover, get, health, is_closed_pipe, is_usage, register, watch,
 };
 
 mod cli;
@@ -132,7 +132,7 @@ fn main() -> ExitCode {
             eprintln!("fingerpost: {error:#}");
             if error.is::<Faults>() {
                 ExitCode::from(BAD_CONFIGURATION)
-            } else if error.is::<Usage>() {
+            } else if is_usage(&error) {
                 ExitCode::from(BAD_USAGE)
             } else {
                 ExitCode::FAILURE

@@ -113,14 +113,14 @@ Examples:
 
 const SERVICE_EXAMPLES: &str = "\
 Examples:
-  fingerpost create service api --namespace production.local --record A:10 --custom-health
-  fingerpost create service grpc --namespace production.local --record A:10 --record SRV:10
-  fingerpost create service worker --namespace jobs";
+  fingerpost create service api -n production.local --record A:10 --custom-health
+  fingerpost create service grpc -n production.local --record A:10 --record SRV:10
+  fingerpost create service worker -n jobs";
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
   fingerpost create namespace production.local
-  fingerpost create service api --namespace production.local --record A:10 --custom-health";
+  fingerpost create service api -n production.local --record A:10 --custom-health";
 
 impl Create {
     /// Creates it.

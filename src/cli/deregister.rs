@@ -59,9 +59,7 @@ impl Deregister {
         match &failures[..] {
             [] => Ok(()),
             [failure] if count == 1 => Err(anyhow::anyhow!("{failure}")),
-            several => {
-                Err(anyhow::anyhow!("{} of {count} were not deregistered: {}", several.len(), several.join("; ")))
-            }
+            several => Err(anyhow::anyhow!("not deregistered, {} of {count}: {}", several.len(), several.join("; "))),
         }
     }
 }

@@ -54,7 +54,7 @@ enum Filter {
 }
 
 pub(crate) const EXAMPLES: &str = "\
-Output json is an array of the API's HttpInstanceSummary: InstanceId, NamespaceName, ServiceName, HealthStatus,
+Output json is an array of the API's HttpInstanceSummary: InstanceId, NamespaceName, ServiceName, HealthStatus, \
 Attributes.
 
 Examples:
@@ -84,15 +84,11 @@ impl Discover {
         let mut answer = client.call(Action::DiscoverInstances, &input)?;
         let found = answer.get_mut("Instances").map(Value::take);
         let found: Vec<Value> = found.and_then(|found| found.as_array().cloned()).unwrap_or_default();
-        if found.is_empty() {
-            let all = if self.health == Some(Filter::All) {
-                ""
-            } else {
-                "; --health all asks for those that are not healthy"
-            };
-            eprintln!("{} has no such instances{all}", service.full_name());
-        }
-        Ok(self.output.print(&found, |wide| instance::table(&found, wide))?)
+        let none = || match self.health {
+            Some(Filter::All) => format!("{} has no such instances", service.full_name()),
+            _ => format!("{} has no such instances; --health all asks for unhealthy ones, too", service.full_name()),
+        };
+        Ok(self.output.print(&found, |wide| instance::table(&found, wide), none)?)
     }
 }
 

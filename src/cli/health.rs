@@ -35,8 +35,8 @@ enum Status {
 }
 
 pub(crate) const EXAMPLES: &str = "\
-For services with a custom health check (`fingerpost create service … --custom-health`). The server waits before the
-status takes effect, 30 seconds unless its --custom-health-delay says otherwise; the opposite status cancels it until
+For services with a custom health check (`fingerpost create service … --custom-health`). The server waits before the \
+status takes effect, 30 seconds unless its --custom-health-delay says otherwise; the opposite status cancels it until \
 then.
 
 Examples:

@@ -30,7 +30,12 @@ use serde_json::Value;
 /// Bad usage that only shows once the arguments are looked at together: exit code 64.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Usage(pub(crate) String);
+struct Usage(String);
+
+/// Whether an error is the user's usage: [`Usage`], or an endpoint, a region or credentials that make no sense.
+pub(crate) fn is_usage(error: &anyhow::Error) -> bool {
+    error.is::<Usage>() || matches!(error.downcast_ref(), Some(ClientError::Options(_)))
+}
 
 /// Whether an error is that nobody reads our output any more, which is no fault: `fingerpost watch api | head -1`.
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {

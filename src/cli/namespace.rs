@@ -77,14 +77,14 @@ pub(super) fn is_id(name: &str, prefix: &str) -> bool {
     name.starts_with("arn:") || id.is_some_and(|id| id.len() == 16 && id.bytes().all(|c| c.is_ascii_alphanumeric()))
 }
 
-/// Which namespaces there are, for messages.
+/// Which namespaces there are, as the end of a message.
 pub(super) fn those(all: &[Namespace]) -> String {
     match all {
-        [] => "there are none yet: `fingerpost create namespace` makes one".into(),
-        [one] => format!("there is {}", one.name()),
+        [] => "there are no namespaces yet: `fingerpost create namespace` makes one".into(),
+        [one] => format!("the only namespace is {}", one.name()),
         few if few.len() <= 5 => {
-            format!("there are {}", few.iter().map(Namespace::name).collect::<Vec<_>>().join(", "))
+            format!("the namespaces are {}", few.iter().map(Namespace::name).collect::<Vec<_>>().join(", "))
         }
-        _ => "`fingerpost get namespaces` lists those that are".into(),
+        _ => "`fingerpost get namespaces` lists those that are there".into(),
     }
 }

@@ -21,11 +21,20 @@ pub(crate) enum Output {
 }
 
 impl Output {
-    /// Prints a list: what `table` makes of it, wide or not, or `items` as an array.
-    pub(super) fn print(self, items: &[Value], table: impl FnOnce(bool) -> Table) -> io::Result<()> {
+    /// Prints a list: what `table` makes of it, wide or not, or `items` as an array. Of an empty one, people get `none`
+    /// on standard error instead.
+    pub(super) fn print(
+        self,
+        items: &[Value],
+        table: impl FnOnce(bool) -> Table,
+        none: impl FnOnce() -> String,
+    ) -> io::Result<()> {
         let mut out = io::stdout().lock();
         if self == Self::Json {
             return writeln!(out, "{}", serde_json::to_string_pretty(items)?);
+        }
+        if items.is_empty() {
+            return writeln!(io::stderr(), "{}", none());
         }
         table(self == Self::Wide).write(&mut out, colours())
     }

@@ -52,14 +52,14 @@ pub(crate) struct Register {
 }
 
 pub(crate) const EXAMPLES: &str = "\
-Once it is done, DNS answers with the instance. The flags are these attributes: --ip is AWS_INSTANCE_IPV4 or
-AWS_INSTANCE_IPV6, --port is AWS_INSTANCE_PORT, --cname is AWS_INSTANCE_CNAME, --unhealthy is
+Once it is done, DNS answers with the instance. The flags are these attributes: --ip is AWS_INSTANCE_IPV4 or \
+AWS_INSTANCE_IPV6, --port is AWS_INSTANCE_PORT, --cname is AWS_INSTANCE_CNAME, --unhealthy is \
 AWS_INIT_HEALTH_STATUS=UNHEALTHY. Attributes are replaced as a whole when an instance is registered again.
 
 Examples:
   fingerpost register api.production.local --id task-3 --ip 10.0.1.13 --port 8080
-  fingerpost register api.production.local --id task-4 --ip 10.0.1.14 --ip fd00::14 --attribute version=2 --unhealthy
-  fingerpost register assets.production.local --id cdn --cname d111.example.net --no-wait";
+  fingerpost register api.production.local --id task-4 --ip 10.0.1.14 -a version=2
+  fingerpost register assets.production.local --id cdn --cname d111.example.net";
 
 impl Register {
     /// Registers it.

@@ -101,18 +101,18 @@ fn split<'a>(name: &'a str, namespace: &Namespace) -> Option<&'a str> {
 fn missing(name: &str, splits: &[(&str, &Namespace)], all: &[Namespace]) -> String {
     match splits.first() {
         Some((".", namespace)) => format!(
-            "{name} is a namespace, and SERVICE.{name} is asked for; `fingerpost get services --namespace {}` lists its \
-             services",
+            "{name} is a namespace, and SERVICE.{name} is asked for; `fingerpost get services --namespace {}` lists \
+             its services",
             namespace.name()
         ),
         Some((service, namespace)) => format!(
             "there is no service {service} in namespace {ns}; `fingerpost get services --namespace {ns}` lists those \
-             that are",
+             that are there",
             ns = namespace.name()
         ),
         None => format!(
-            "{name} is in no namespace; a service is called SERVICE.NAMESPACE, as in api.production.local, or by its id \
-             srv-…; of namespaces {}",
+            "{name} is in no namespace: a service is called SERVICE.NAMESPACE, as in api.production.local, or by its id \
+             srv-…; {}",
             those(all)
         ),
     }

@@ -106,6 +106,13 @@ impl fmt::Display for Refused<'_> {
             "ExpiredTokenException" => f.write_str("; get new temporary credentials"),
             "AccessDeniedException" => f.write_str("; use credentials that may do this"),
             "RequestLimitExceeded" | "ThrottlingException" => f.write_str("; try again in a second"),
+            "CustomHealthNotFound" => {
+                f.write_str("; `fingerpost create service … --custom-health` makes services with one")
+            }
+            "InstanceNotFound" => f.write_str("; `fingerpost get instances SERVICE` lists those that are there"),
+            "NamespaceNotFound" => f.write_str("; `fingerpost get namespaces` lists those that are there"),
+            "OperationNotFound" => f.write_str("; `fingerpost get operations` lists those that are known"),
+            "ServiceNotFound" => f.write_str("; `fingerpost get services` lists those that are there"),
             "UnknownOperationException" => f.write_str("; is the server older than this program?"),
             _ => Ok(()),
         }

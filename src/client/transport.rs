@@ -80,6 +80,9 @@ fn failure(endpoint: &Endpoint, error: &Error) -> ClientError {
     let name = "check --endpoint or FINGERPOST_ENDPOINT";
     let certificate = "say with --ca-file FILE which certificate to trust, or check the host in --endpoint";
     let (reason, hint) = match error {
+        Error::Io(error) if root(error).contains("InvalidContentType") => {
+            ("does not speak TLS".into(), "is it http:// rather than https://?")
+        }
         Error::Io(error) if is_tls(error) => (format!("is not trusted: {}", root(error)), certificate),
         Error::Io(error) => match error.kind() {
             ErrorKind::ConnectionRefused => ("refuses connections".into(), started),

@@ -19,13 +19,13 @@ pub(super) struct Instances {
 pub(super) const EXAMPLES: &str = "\
 All instances are listed, healthy or not; `fingerpost discover` shows what clients of DiscoverInstances see.
 
-Output json is an array of the API's InstanceSummary (Id, Attributes), with HealthStatus, ServiceId, ServiceName and
+Output json is an array of the API's InstanceSummary (Id, Attributes), with HealthStatus, ServiceId, ServiceName and \
 NamespaceName beside.
 
 Examples:
   fingerpost get instances api.production.local
   fingerpost get instances api.production.local --output wide
-  fingerpost get instances srv-2xkm4wqpzfjd7t5r --output json | jq -r '.[].Attributes.AWS_INSTANCE_IPV4'";
+  fingerpost get instances srv-2xkm4wqpzfjd7t5r -o json | jq -r '.[].Id'";
 
 impl Instances {
     /// Lists them, by id.
@@ -33,10 +33,10 @@ impl Instances {
         let client = self.common.connect()?;
         let service = Service::find(&client, &self.service)?;
         let all = instance::all(&client, &service)?;
-        if all.is_empty() {
+        let none = || {
             let name = service.full_name();
-            eprintln!("no instances in {name}; `fingerpost register {name} --id ID --ip ADDR` makes one");
-        }
-        Ok(self.common.output.print(&all, |wide| instance::table(&all, wide))?)
+            format!("no instances in {name}; `fingerpost register {name} --id ID --ip ADDR` makes one")
+        };
+        Ok(self.common.output.print(&all, |wide| instance::table(&all, wide), none)?)
     }
 }

@@ -16,7 +16,7 @@ pub(super) struct Namespaces {
 }
 
 pub(super) const EXAMPLES: &str = "\
-Output json is an array of the API's NamespaceSummary: Id, Arn, Name, Type, ServiceCount, Properties, CreateDate, and
+Output json is an array of the API's NamespaceSummary: Id, Arn, Name, Type, ServiceCount, Properties, CreateDate, and \
 Description where there is one.
 
 Examples:
@@ -29,10 +29,8 @@ impl Namespaces {
         let client = self.common.connect()?;
         let mut all: Vec<Value> = Namespace::all(&client)?.into_iter().map(|namespace| namespace.0).collect();
         all.sort_by(|a, b| (text(a, "Name"), text(a, "Id")).cmp(&(text(b, "Name"), text(b, "Id"))));
-        if all.is_empty() {
-            eprintln!("no namespaces yet; `fingerpost create namespace production.local` makes one");
-        }
-        Ok(self.common.output.print(&all, |wide| table(&all, wide))?)
+        let none = || "no namespaces yet; `fingerpost create namespace production.local` makes one".into();
+        Ok(self.common.output.print(&all, |wide| table(&all, wide), none)?)
     }
 }
 

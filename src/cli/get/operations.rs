@@ -2,7 +2,7 @@
 
 use clap::Args;
 use fingerpost::channel::cloudmap::Action;
-use fingerpost::client::Client;
+use fingerpost::client::{Client, ClientError};
 use serde_json::{Value, json};
 
 use super::{Common, age};
@@ -39,7 +39,7 @@ pub(super) struct Operations {
 }
 
 pub(super) const EXAMPLES: &str = "\
-Output json is an array of the API's Operation: Id, Type, Status, Targets, CreateDate, UpdateDate, and ErrorCode and
+Output json is an array of the API's Operation: Id, Type, Status, Targets, CreateDate, UpdateDate, and ErrorCode and \
 ErrorMessage where it failed.
 
 Examples:
@@ -68,7 +68,7 @@ impl Operations {
                 all.push(operation(&client, id)?);
             }
         }
-        Ok(self.common.output.print(&all, |wide| table(&all, wide))?)
+        Ok(self.common.output.print(&all, |wide| table(&all, wide), || "no operations".into())?)
     }
 
     /// The input of `ListOperations`.
@@ -90,7 +90,7 @@ impl Operations {
 }
 
 /// An operation in full.
-fn operation(client: &Client, id: &str) -> Result<Value, fingerpost::client::ClientError> {
+fn operation(client: &Client, id: &str) -> Result<Value, ClientError> {
     let mut answer = client.call(Action::GetOperation, &json!({"OperationId": id}))?;
     Ok(answer.get_mut("Operation").map(Value::take).unwrap_or_default())
 }

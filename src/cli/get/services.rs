@@ -23,7 +23,7 @@ pub(super) struct Services {
 pub(super) const EXAMPLES: &str = "\
 The first column is what the other commands take as SERVICE.
 
-Output json is an array of the API's ServiceSummary (Id, Arn, Name, InstanceCount, DnsConfig, CreateDate, …), with
+Output json is an array of the API's ServiceSummary (Id, Arn, Name, InstanceCount, DnsConfig, CreateDate, …), with \
 NamespaceId and NamespaceName beside.
 
 Examples:
@@ -44,11 +44,10 @@ impl Services {
         }
         let key = |service: &Service| (service.namespace.name().to_owned(), service.name().to_owned());
         all.sort_by_cached_key(key);
-        if all.is_empty() {
-            eprintln!("no services yet; `fingerpost create service api --namespace NAME --record A:10` makes one");
-        }
         let values: Vec<Value> = all.iter().map(value).collect();
-        Ok(self.common.output.print(&values, |wide| table(&all, wide))?)
+        let none =
+            || "no services yet; `fingerpost create service api --namespace NAME --record A:10` makes one".into();
+        Ok(self.common.output.print(&values, |wide| table(&all, wide), none)?)
     }
 }
 

@@ -54,16 +54,17 @@ enum Format {
 }
 
 pub(crate) const EXAMPLES: &str = "\
-What is there at the beginning comes first. A line begins with + for an instance that came, - for one that went, and ~
-for one that changed. While the server is away it tries again, less and less often, and says so on standard error.
+What is there at the beginning comes first. A line begins with + for an instance that came, - for one that went, and ~ \
+for one that changed. While the server is away it tries again, less and less often, and says so on standard error. \
 SIGINT and SIGTERM end it.
 
-Output json is one object a line: Change (registered, deregistered, changed), InstanceId, HealthStatus, Attributes, for
+Output json is one object a line: Change (registered, deregistered, changed), InstanceId, HealthStatus, Attributes, for \
 changes what was Before (HealthStatus, Attributes), ServiceName, NamespaceName, and Time in seconds since the epoch.
 
 Examples:
   fingerpost watch api.production.local
-  fingerpost watch api.production.local --interval 200ms --output json | jq -c 'select(.HealthStatus == \"UNHEALTHY\")'";
+  fingerpost watch api.production.local --interval 200ms
+  fingerpost watch api.production.local -o json | jq -c '[.Change, .InstanceId]'";
 
 impl Watch {
     /// Watches until somebody ends it. A server that does not answer at the very beginning is an error.
