@@ -79,12 +79,12 @@ pub(super) fn is_id(name: &str, prefix: &str) -> bool {
 
 /// Which namespaces there are, as the end of a message.
 pub(super) fn those(all: &[Namespace]) -> String {
-    match all {
+    let mut names: Vec<&str> = all.iter().map(Namespace::name).collect();
+    names.sort_unstable();
+    match &names[..] {
         [] => "there are no namespaces yet: `fingerpost create namespace` makes one".into(),
-        [one] => format!("the only namespace is {}", one.name()),
-        few if few.len() <= 5 => {
-            format!("the namespaces are {}", few.iter().map(Namespace::name).collect::<Vec<_>>().join(", "))
-        }
+        [one] => format!("the only namespace is {one}"),
+        few if few.len() <= 5 => format!("the namespaces are {}", few.join(", ")),
         _ => "`fingerpost get namespaces` lists those that are there".into(),
     }
 }

@@ -1,4 +1,4 @@
-//! A blocking client of the AWS Cloud Map API, for Fingerpost or for AWS: JSON 1.1 over HTTP, signed.
+//! A blocking client of the AWS Cloud Map API as Fingerpost serves it: JSON 1.1 over HTTP, signed.
 //!
 //! ```text
 //! ClientOptions ─▶ Endpoint, Credential, region ─▶ Client ─▶ call: one request, one answer

@@ -21,7 +21,7 @@ pub struct ClientOptions {
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
 
-    /// Region to sign for, which stands in the ARNs of what is created. Else AWS_REGION, AWS_DEFAULT_REGION [default:
+    /// Region to sign for, which also stands in the ARNs that come back. Else AWS_REGION, AWS_DEFAULT_REGION [default:
     /// us-east-1]
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,

@@ -87,7 +87,7 @@ impl Watch {
                         known.clear();
                     }
                     let next = pause.map_or(self.interval, |pause| (pause * 2).min(LONGEST_PAUSE.max(self.interval)));
-                    eprintln!("watch: {error}; trying again in {} s", next.as_secs_f32());
+                    say(&format!("{error}; trying again in {} s", next.as_secs_f32()));
                     sleep(next);
                     pause = Some(next);
                     // It may be another service of the same name by then.
@@ -98,7 +98,7 @@ impl Watch {
                 }
             }
             if pause.take().is_some() {
-                eprintln!("watch: {} answers again", client.endpoint());
+                say(&format!("{} answers again", client.endpoint()));
             }
             sleep(self.interval);
         }
@@ -123,6 +123,11 @@ impl Watch {
         }
         out.flush()
     }
+}
+
+/// Says something on standard error, if anybody listens there.
+fn say(what: &str) {
+    let _ = writeln!(io::stderr(), "watch: {what}");
 }
 
 //----------- Watched ----------------------------------------------------------
