@@ -237,7 +237,7 @@ fn measure(server: &Server, title: &str, action: &str, request: impl Fn(u32) -> 
                     let start = Instant::now();
                     connection.send(&signer, action, &body);
                     mine.push(start.elapsed());
-                    if address != 0 && number % 100 == 0 {
+                    if address != 0 && number.is_multiple_of(100) {
                         let found = server.addresses(service);
                         // Of more than eight, an answer shows eight.
                         assert!(

@@ -11,7 +11,8 @@ use fingerpost::config::{Config, Faults, Options};
 use fingerpost::server;
 
 use self::cli::{
-    completions, create, delete, deregister, discover, get, health, is_closed_pipe, is_usage, register, watch,
+    completions, create, delete, deregister, discover, export, get, health, import, is_closed_pipe, is_usage, register,
+    watch,
 };
 
 mod cli;
@@ -68,6 +69,12 @@ enum Command {
     /// Delete a namespace or a service
     #[command(after_help = delete::EXAMPLES)]
     Delete(delete::Delete),
+    /// Write a registry as a declaration file
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::Export),
+    /// Read declaration files into a registry
+    #[command(after_help = import::EXAMPLES)]
+    Import(import::Import),
     /// Print a completion script for a shell
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::Completions),
@@ -159,6 +166,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Health(health) => done(health.run()),
         Command::Create(create) => done(create.run()),
         Command::Delete(delete) => done(delete.run()),
+        Command::Export(export) => done(export.run()),
+        Command::Import(import) => done(import.run()),
         Command::Completions(completions) => done(completions.run(Arguments::command())),
     }
 }

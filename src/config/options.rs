@@ -30,7 +30,7 @@ pub struct Options {
     #[arg(long, value_name = "PATH", env = "FINGERPOST_DECLARE", hide_env_values = true, value_delimiter = ':')]
     pub declare: Option<Vec<PathBuf>>,
 
-    /// Keep durable state in this folder [default: ./fingerpost-data]
+    /// Keep what the API registers in this folder; "none" keeps nothing [default: ./fingerpost-data]
     #[arg(long, value_name = "DIR", env = "FINGERPOST_DATA_DIR", hide_env_values = true)]
     pub data_dir: Option<PathBuf>,
 
@@ -188,6 +188,17 @@ pub struct Options {
         help_heading = "AWS API"
     )]
     pub custom_health_delay: Option<Bounded<0, 3600>>,
+
+    /// How long from one probe of an instance to the next, where its service has a health check; 1 to 3600
+    /// [default: 30]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "FINGERPOST_PROBE_INTERVAL",
+        hide_env_values = true,
+        help_heading = "AWS API"
+    )]
+    pub probe_interval: Option<Bounded<1, 3600>>,
 
     /// How long finished operations can be asked for, 1 to 8760 [default: 24]
     #[arg(

@@ -40,6 +40,7 @@ const ROWS: &[(&str, &str, &str, &str, &str)] = &[
     ("region", "flag-1", "env-1", "\"file-1\"", "us-east-1"),
     ("account-id", "000000000001", "000000000002", "\"000000000003\"", "000000000000"),
     ("custom-health-delay", "101", "102", "103", "30"),
+    ("probe-interval", "141", "142", "143", "30"),
     ("operation-retention", "111", "112", "113", "24"),
     ("quota-namespaces", "121", "122", "123", "none"),
     ("quota-instances-per-namespace", "131", "132", "133", "none"),

@@ -84,6 +84,8 @@ pub struct Registry {
     broken: Option<String>,
     /// When old operations were last looked for.
     swept: Instant,
+    /// Hears of every change, before whoever asked for it.
+    observer: Box<dyn Fn(&Change) + Send>,
 }
 
 impl Registry {
@@ -125,7 +127,13 @@ impl Registry {
             due: BinaryHeap::new(),
             broken: None,
             swept: Instant::now(),
+            observer: Box::new(|_| {}),
         }
+    }
+
+    /// Has `observer` hear of every change from now on, before whoever asked for it.
+    pub fn observe(&mut self, observer: impl Fn(&Change) + Send + 'static) {
+        self.observer = Box::new(observer);
     }
 
     /// Access to what is published for everybody.
@@ -165,6 +173,7 @@ impl Registry {
     fn apply_batch(&mut self, batch: Vec<(Command, Option<Operation>)>) -> Vec<Result<Change, Refusal>> {
         let start = Instant::now();
         let count = batch.len();
+        let before = self.catalog.read().revision;
         match self.try_batch(batch) {
             Ok(outcomes) => {
                 let (revision, instances) = {
@@ -174,6 +183,9 @@ impl Registry {
                 let names = self.tables().iter().map(|table| table.names()).sum();
                 let elapsed = start.elapsed();
                 let change = |outcome| Change { revision, names, instances, elapsed, outcome };
+                if revision != before {
+                    (self.observer)(&change(Outcome::Done));
+                }
                 outcomes.into_iter().map(|outcome| outcome.map(change)).collect()
             }
             Err(refusal) => vec![Err(refusal); count],
