@@ -1,6 +1,7 @@
 //! One look at one instance.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -65,11 +66,14 @@ impl Target {
             .header(USER_AGENT, "fingerpost-health-check")
             .body(Empty::<Bytes>::new())
             .ok()?;
-        // Both end with this look: the connection is dropped with the future.
-        tokio::select! {
-            response = sender.send_request(request) => Some(response.ok()?.status().as_u16()),
-            _ = connection => None,
-        }
+        let mut response = pin!(sender.send_request(request));
+        // The connection works only while it is asked to, and ends with this look.
+        let response = tokio::select! {
+            response = &mut response => response,
+            // A server that closes has answered before, or never will.
+            _ = connection => response.await,
+        };
+        Some(response.ok()?.status().as_u16())
     }
 }
 
@@ -161,6 +165,7 @@ mod tests {
     async fn the_status_of_an_answer_decides() {
         for (answer, passes) in [
             ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", true),
+            ("HTTP/1.0 200 OK\r\nconnection: close\r\n\r\n", true),
             ("HTTP/1.1 302 Found\r\nlocation: /x\r\ncontent-length: 0\r\n\r\n", true),
             ("HTTP/1.1 503 Unavailable\r\ncontent-length: 0\r\n\r\n", false),
             ("SSH-2.0\r\n", false),
