@@ -1,7 +1,7 @@
 //! `fingerpost` as a client: one file a command, for people without the AWS tools.
 //!
-//! Every command is a struct of arguments with `run`, which asks over [`fingerpost::client`] and prints. [`service`] and
-//! [`namespace`] find what a user names, [`instance`] says how an instance looks, [`table`] and [`output`] print,
+//! Every command is a struct of arguments with `run`, which asks over [`fingerpost::client`] and prints. [`service`]
+//! and [`namespace`] find what a user names, [`instance`] says how an instance looks, [`table`] and [`output`] print,
 //! [`waiting`] sees operations through.
 
 pub(crate) mod completions;

@@ -111,8 +111,8 @@ fn missing(name: &str, splits: &[(&str, &Namespace)], all: &[Namespace]) -> Stri
             ns = namespace.name()
         ),
         None => format!(
-            "{name} is in no namespace: a service is called SERVICE.NAMESPACE, as in api.production.local, or by its id \
-             srv-…; {}",
+            "{name} is in no namespace: a service is called SERVICE.NAMESPACE, as in api.production.local, or by its \
+             id srv-…; {}",
             those(all)
         ),
     }

@@ -27,6 +27,11 @@ impl Endpoint {
         &self.authority
     }
 
+    /// Whether it is asked over TLS.
+    pub(super) fn is_https(&self) -> bool {
+        self.uri.scheme_str() == Some("https")
+    }
+
     /// Whether it is on this machine.
     pub(super) fn is_loopback(&self) -> bool {
         let host = self.uri.host().unwrap_or_default();

@@ -63,7 +63,7 @@ impl Client {
         Self::with(resolved.endpoint, resolved.credential, &resolved.region, resolved.authorities.as_deref())
     }
 
-    /// A client of `endpoint`; `authorities` are certificates in PEM, trusted instead of those of the public web.
+    /// A client of `endpoint`; `authorities` are certificates in PEM, trusted instead of those that this machine trusts.
     pub fn with(
         endpoint: Endpoint,
         credential: Credential,

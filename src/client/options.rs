@@ -26,7 +26,8 @@ pub struct ClientOptions {
     #[arg(long, value_name = "REGION")]
     pub region: Option<String>,
 
-    /// Trust the certificates in this PEM file, and no others, when the server has TLS [default: those of the web]
+    /// Trust the certificates in this PEM file, and no others, when the server has TLS [default: those that this
+    /// machine trusts]
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 }

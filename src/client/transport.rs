@@ -1,8 +1,10 @@
 //! Octets to the server and back, over connections that are kept.
 
 use std::io::{self, ErrorKind};
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_rustls::rustls::crypto::ring;
 use ureq::http::header::HeaderMap;
 use ureq::http::{Method, Request};
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
@@ -23,9 +25,15 @@ const LARGEST_ANSWER: u64 = 64 << 20;
 pub(super) struct Transport(Agent);
 
 impl Transport {
-    /// The transport to `endpoint`, which trusts the certificates `authorities`, or else those of the public web.
+    /// The transport to `endpoint`, which trusts the certificates `authorities`, or else those that this machine trusts.
     pub(super) fn new(endpoint: &Endpoint, authorities: Option<&[u8]>) -> Result<Self, ClientError> {
-        let roots = authorities.map_or(Ok(RootCerts::WebPki), roots)?;
+        let roots = match authorities {
+            Some(pem) => roots(pem)?,
+            None if endpoint.is_https() => machine_roots(),
+            None => RootCerts::from(Vec::new()),
+        };
+        let provider = Arc::new(ring::default_provider());
+        let tls = TlsConfig::builder().root_certs(roots).unversioned_rustls_crypto_provider(provider).build();
         // A proxy cannot reach what is on this machine only.
         let proxy = if endpoint.is_loopback() { None } else { Proxy::try_from_env() };
         let config = Agent::config_builder()
@@ -35,7 +43,7 @@ impl Transport {
             .proxy(proxy)
             .timeout_connect(Some(CONNECT))
             .timeout_global(Some(REQUEST))
-            .tls_config(TlsConfig::builder().root_certs(roots).build())
+            .tls_config(tls)
             .user_agent(concat!("fingerpost/", env!("CARGO_PKG_VERSION")))
             .build();
         Ok(Self(config.into()))
@@ -56,6 +64,13 @@ impl Transport {
         let body = answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec();
         Ok((answer.status().as_u16(), body.map_err(|error| failure(endpoint, &error))?))
     }
+}
+
+/// The certificates that this machine trusts. Those that cannot be read are not there; if that leaves none, the server's
+/// is not trusted, and the message says what to do.
+fn machine_roots() -> RootCerts {
+    let found = rustls_native_certs::load_native_certs().certs;
+    RootCerts::from(found.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect::<Vec<_>>())
 }
 
 /// The certificates in a PEM file.

@@ -58,8 +58,8 @@ What is there at the beginning comes first. A line begins with + for an instance
 for one that changed. While the server is away it tries again, less and less often, and says so on standard error. \
 SIGINT and SIGTERM end it.
 
-Output json is one object a line: Change (registered, deregistered, changed), InstanceId, HealthStatus, Attributes, for \
-changes what was Before (HealthStatus, Attributes), ServiceName, NamespaceName, and Time in seconds since the epoch.
+Output json is one object a line: Change (registered, deregistered, changed), InstanceId, HealthStatus, Attributes, \
+for changes what was Before (HealthStatus, Attributes), ServiceName, NamespaceName, and Time in seconds since the epoch.
 
 Examples:
   fingerpost watch api.production.local

@@ -32,8 +32,8 @@ fn the_longest_namespace_that_has_the_service_is_meant() {
     let refusal = run(&server, "get instances API.eu.shop").refusal(1);
     assert_eq!(
         refusal,
-        "there is no service API in namespace eu.shop; `fingerpost get services --namespace eu.shop` lists those that are \
-         there"
+        "there is no service API in namespace eu.shop; `fingerpost get services --namespace eu.shop` lists those that \
+         are there"
     );
     let refusal = run(&server, "get instances api.elsewhere").refusal(1);
     assert_eq!(
