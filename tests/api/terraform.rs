@@ -52,6 +52,8 @@ impl Terraform<'_> {
             .env("TF_DATA_DIR", self.folder.path().join("data"))
             .env("TF_VAR_endpoint", url(self.server))
             .env("CHECKPOINT_DISABLE", "1")
+            // The provider's schema is most of a run; with less garbage collection it takes two thirds of the time.
+            .env("GOGC", "400")
             .args(arguments)
             .output()
             .unwrap()
