@@ -59,9 +59,10 @@ fn main() {
         measure(&server, &format!("RegisterInstance, new, {round}"), "RegisterInstance", |number| {
             register(services, &format!("new-{round}-{number}"), number)
         });
-        measure(&server, &format!("RegisterInstance, again, {round}"), "RegisterInstance", |_| {
-            let service = fastrand::u32(..services);
-            register(services, &instance_id(service, fastrand::u32(..INSTANCES)), service)
+        measure(&server, &format!("RegisterInstance, again, {round}"), "RegisterInstance", |number| {
+            // Far apart, so that no two at once are for one instance.
+            let service = (u64::from(number) * 7919 % u64::from(services)) as u32;
+            register(services, &instance_id(service, number / services % INSTANCES), service)
         });
         measure(&server, &format!("DiscoverInstances, {round}"), "DiscoverInstances", |_| {
             let service = fastrand::u32(..services);
@@ -236,7 +237,7 @@ fn measure(server: &Server, title: &str, action: &str, request: impl Fn(u32) -> 
                     let start = Instant::now();
                     connection.send(&signer, action, &body);
                     mine.push(start.elapsed());
-                    if address != 0 && number % 100 == 0 {
+                    if address != 0 && number.is_multiple_of(100) {
                         let found = server.addresses(service);
                         // Of more than eight, an answer shows eight.
                         assert!(

@@ -91,7 +91,7 @@ fn echo<const WIDTH: usize>(address: SocketAddr, seconds: f64) -> anyhow::Result
             continue;
         }
         responses += batch
-            .answer_each(|slot, received| {
+            .answer_each(|slot, received, _| {
                 if received < 12 || slot[2] & 0x80 != 0 {
                     return 0;
                 }

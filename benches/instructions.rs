@@ -6,13 +6,14 @@
 
 mod common;
 
+use std::net::IpAddr;
 use std::process::Command;
 use std::sync::Arc;
 
 use common::{NAMESPACE, namespace, query, table};
 use fingerpost::dns::{self, Ctx, MAX_UDP_PAYLOAD, Settings, Transport};
 use fingerpost::model::RecordType;
-use fingerpost::table::{Editor, Snapshot};
+use fingerpost::table::{Current, Editor, Networks, Publisher, Seen, Snapshot, Views};
 use fingerpost::wire::Name;
 use fingerpost::zone::{Place, Record, Records, Zone};
 
@@ -21,25 +22,71 @@ const QUERIES: u32 = 20_000;
 /// Services in the table.
 const SERVICES: u32 = 10_000;
 
-/// One thing to measure: its name, the table of services, the type, the name for a service number.
+/// One thing to measure: its name, the table of services, whether it is a VPC's, the type, the name for a service number.
 struct Case {
     name: &'static str,
     table: fn() -> Snapshot,
+    view: View,
     qtype: u16,
     question: fn(u32) -> String,
 }
 
+/// Who sees the table.
+#[derive(Clone, Copy)]
+enum View {
+    /// It is everybody's, and there is no other.
+    Only,
+    /// It is the client's VPC's, before an empty one of everybody's.
+    Private,
+    /// It is everybody's, behind one of the client's VPC's, which has another namespace.
+    Common,
+}
+
 const CASES: &[Case] = &[
-    Case { name: "a_8_of_8", table: || services(8, RecordType::A), qtype: 1, question: service_name },
-    Case { name: "a_1_of_1", table: || services(1, RecordType::A), qtype: 1, question: service_name },
-    Case { name: "a_8_of_100", table: || services(100, RecordType::A), qtype: 1, question: service_name },
-    Case { name: "srv_8_of_8", table: || services(8, RecordType::Srv), qtype: 33, question: service_name },
-    Case { name: "nodata", table: || services(1, RecordType::A), qtype: 28, question: service_name },
-    Case { name: "nxdomain", table: || services(1, RecordType::A), qtype: 1, question: missing_name },
-    Case { name: "refused", table: || services(1, RecordType::A), qtype: 1, question: foreign_name },
-    Case { name: "static_a", table: static_zone, qtype: 1, question: service_name },
-    Case { name: "static_nxdomain", table: static_zone, qtype: 1, question: missing_name },
-    Case { name: "static_wildcard", table: static_zone, qtype: 1, question: wildcard_name },
+    Case { name: "a_8_of_8", table: || services(8, RecordType::A), view: View::Only, qtype: 1, question: service_name },
+    Case { name: "a_1_of_1", table: || services(1, RecordType::A), view: View::Only, qtype: 1, question: service_name },
+    Case {
+        name: "a_8_of_100",
+        table: || services(100, RecordType::A),
+        view: View::Only,
+        qtype: 1,
+        question: service_name,
+    },
+    Case {
+        name: "srv_8_of_8",
+        table: || services(8, RecordType::Srv),
+        view: View::Only,
+        qtype: 33,
+        question: service_name,
+    },
+    Case { name: "nodata", table: || services(1, RecordType::A), view: View::Only, qtype: 28, question: service_name },
+    Case { name: "nxdomain", table: || services(1, RecordType::A), view: View::Only, qtype: 1, question: missing_name },
+    Case { name: "refused", table: || services(1, RecordType::A), view: View::Only, qtype: 1, question: foreign_name },
+    Case {
+        name: "vpc_a_8_of_8",
+        table: || services(8, RecordType::A),
+        view: View::Private,
+        qtype: 1,
+        question: service_name,
+    },
+    Case {
+        name: "vpc_nxdomain",
+        table: || services(1, RecordType::A),
+        view: View::Private,
+        qtype: 1,
+        question: missing_name,
+    },
+    Case {
+        name: "behind_vpc_a_8",
+        table: || services(8, RecordType::A),
+        view: View::Common,
+        qtype: 1,
+        question: service_name,
+    },
+    Case { name: "behind_vpc_static", table: static_zone, view: View::Common, qtype: 1, question: service_name },
+    Case { name: "static_a", table: static_zone, view: View::Only, qtype: 1, question: service_name },
+    Case { name: "static_nxdomain", table: static_zone, view: View::Only, qtype: 1, question: missing_name },
+    Case { name: "static_wildcard", table: static_zone, view: View::Only, qtype: 1, question: wildcard_name },
 ];
 
 /// Services with instances.
@@ -49,7 +96,12 @@ fn services(instances: u32, record_type: RecordType) -> Snapshot {
 
 /// A static zone with an A record for each service, and wildcards.
 fn static_zone() -> Snapshot {
-    let apex = Name::parse(NAMESPACE).expect("a name");
+    static_zone_of(NAMESPACE)
+}
+
+/// The same under another name.
+fn static_zone_of(apex: &str) -> Snapshot {
+    let apex = Name::parse(apex).expect("a name");
     let mut records = Records::new();
     let mut push = |owner: &Name, rtype: u16, rdata: &[u8]| {
         records.push(Record { owner: owner.as_wire(), rtype, ttl: 60, rdata, place: Place::default() });
@@ -117,6 +169,17 @@ fn count_instructions(case: &str) -> u64 {
 /// Answers queries for random services.
 fn replay_queries(case: &Case) {
     let snapshot = (case.table)();
+    let (mut private, mut common) = (Snapshot::new(), Snapshot::new());
+    match case.view {
+        View::Only => {}
+        View::Private => private = snapshot.clone(),
+        View::Common => (private, common) = (static_zone_of("other.test"), snapshot.clone()),
+    }
+    let [common, private] = [common, private].map(|snapshot| Publisher::new(snapshot).handle());
+    // A hundred VPCs of two networks each; the client is in one of them.
+    let networks = (0..200).map(|n: usize| (format!("10.{n}.0.0/16").parse().expect("a network"), 1 + n / 2));
+    let mut views = Views::new(common, vec![private; 100], Networks::new(networks)).views();
+    let client = IpAddr::from([10, 77, 0, 1]);
     let mut numbers = fastrand::Rng::with_seed(1);
     let mut ctx = Ctx::new(Arc::new(Settings::default()), 1);
     let mut buffer = [0; MAX_UDP_PAYLOAD];
@@ -124,9 +187,27 @@ fn replay_queries(case: &Case) {
     for _ in 0..QUERIES {
         let packet = query(&(case.question)(numbers.u32(..SERVICES)), case.qtype);
         buffer[..packet.len()].copy_from_slice(&packet);
-        octets += measured_query(&snapshot, &mut ctx, &mut buffer, packet.len());
+        octets += match case.view {
+            View::Only => measured_query(&snapshot, &mut ctx, &mut buffer, packet.len()),
+            _ => measured_query_in_views(views.revalidate(), client, &mut ctx, &mut buffer, packet.len()),
+        };
     }
     assert!(octets > 0);
+}
+
+/// What a worker does with one packet of a VPC's client. Its name begins as that of the other, and is counted.
+#[inline(never)]
+fn measured_query_in_views(
+    current: Current<'_>,
+    client: IpAddr,
+    ctx: &mut Ctx,
+    buffer: &mut [u8; MAX_UDP_PAYLOAD],
+    received: usize,
+) -> usize {
+    let Seen { private: Some(private), common } = current.seen_by(client) else { return 0 };
+    // Said again, lest the compiler make a second caller of `dns::answer` and no longer inline it in the other cases.
+    let seen = Seen { private: Some(private), common };
+    dns::answer_in_views(seen, ctx, Transport::Udp, buffer, received).length
 }
 
 /// What a worker does with one packet; kept apart so that it can be counted alone.

@@ -4,11 +4,11 @@
 //!
 //! ```text
 //!     HOT  pinned OS threads: no tokio, no locks, no allocation         COLD  one tokio runtime
-//!  socket ─▶ net::udp ─▶ wire::Query ─▶ table::Snapshot ─▶ dns::answer      channel::file
+//!  socket ─▶ net::udp ─▶ wire::Query ─▶ table::Snapshot ─▶ dns::answer      channel::file · channel::cloudmap · health
 //!     ▲      (batch)      (parse)        (lookup)           (write)  │          │ Command
 //!     └───────── send ◀── net::mmsg (recvmmsg, sendmmsg) ◀───────────┘          ▼
-//!                              ▲ one view per batch                         registry (single writer)
-//!                              └──────── table::Publisher ◀── table::compile ◀──┘
+//!                              ▲ one view per table and batch               registry (single writer) ─▶ store (durable)
+//!                              └──────── table::Publisher ◀── table::compile ◀──┘   └─▶ catalog (readers)
 //! ```
 //!
 //! # Where things are
@@ -16,17 +16,21 @@
 //! | module | owns |
 //! |---|---|
 //! | [`wire`] | messages as octets: names, queries, EDNS, the writer |
-//! | [`table`] | the immutable answer table, its compilation from the model, its publication |
+//! | [`table`] | the immutable answer tables, their compilation from the model, their publication, who sees which |
 //! | [`dns`] | from a query to its response: lookup, selection, negative answers, truncation |
 //! | [`net`] | sockets, the UDP workers, TCP connections and their limits |
 //! | [`model`] | namespaces, services, instances: plain data and Cloud Map's rules for it |
 //! | [`zone`] | static records on their way from files into the table |
-//! | [`registry`] | the single writer: commands become changes and snapshots |
-//! | [`channel`] | how commands arrive; today from files |
+//! | [`registry`] | the single writer: commands become rows, snapshots and a catalog; [`registry::store`] keeps the rows |
+//! | [`channel`] | how commands arrive: [`channel::file`] from declarations, [`channel::cloudmap`] over AWS's API |
+//! | [`health`] | probes of instances |
+//! | [`sigv4`] | AWS's signatures, made and verified |
+//! | [`client`] | a client of AWS's API, for the program's own commands |
 //! | [`config`] | flags, environment variables and the configuration file, resolved once |
-//! | [`sigv4`] | signatures of requests to the AWS API, made and verified |
 //! | [`metrics`], [`admin`] | counters and how operators see them |
 //! | [`server`] | one server's life, from bind to join |
+//!
+//! The registry's rows lie in redb; [`registry::store::embedded`] says what it was measured against and why it won.
 //!
 //! # Invariants
 //!
@@ -35,9 +39,11 @@
 //! - [`dns::answer`] is total: it cannot fail, block, allocate, log or panic. It returns a response or silence.
 //! - [`table::compile`] is the only way from services and instances to answer data, and [`zone::Zone`] the only one from
 //!   static records. The [`registry`] is the only writer.
-//! - A change is visible in the published snapshot before it is acknowledged. One revision number names both.
-//! - A worker takes one view of the table per batch of packets, and lets go of it when idle. Retired snapshots are freed
-//!   by the publisher, never by a worker.
+//! - A change is durable in the store, then visible in the published snapshot, then acknowledged. One revision number
+//!   names all three. A refused command leaves no trace.
+//! - A worker takes one view per table and batch of packets, and lets go of it when idle. Retired snapshots are freed by
+//!   the publisher, never by a worker. There is one table for everybody and one for each VPC that is configured; with no
+//!   VPC, nobody looks at a client's address.
 //! - A change copies what it changes: no edit copies the table. Only growth to twice the names lays it out anew.
 //! - No response cache stands in front of the table.
 //! - Which instances answer, fail-open included, is decided when a service is compiled, not per query.
@@ -56,8 +62,10 @@
 
 pub mod admin;
 pub mod channel;
+pub mod client;
 pub mod config;
 pub mod dns;
+pub mod health;
 pub mod metrics;
 pub mod model;
 pub mod net;

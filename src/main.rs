@@ -5,11 +5,17 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use fingerpost::channel::file;
 use fingerpost::config::{Config, Faults, Options};
 use fingerpost::server;
 
+use self::cli::{
+    completions, create, delete, deregister, discover, export, get, health, import, is_closed_pipe, is_usage, register,
+    watch,
+};
+
+mod cli;
 mod logging;
 
 /// Exit code of bad usage: `EX_USAGE` of sysexits.h.
@@ -39,6 +45,39 @@ enum Command {
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
+    /// List namespaces, services, instances or operations of a server
+    #[command(after_help = get::EXAMPLES)]
+    Get(get::Get),
+    /// Register an instance, or replace it
+    #[command(after_help = register::EXAMPLES)]
+    Register(Box<register::Register>),
+    /// Deregister instances
+    #[command(after_help = deregister::EXAMPLES)]
+    Deregister(deregister::Deregister),
+    /// Ask for a service's instances as programs do
+    #[command(after_help = discover::EXAMPLES)]
+    Discover(Box<discover::Discover>),
+    /// Print a service's instances as they come, go and change
+    #[command(after_help = watch::EXAMPLES)]
+    Watch(watch::Watch),
+    /// Say that an instance is healthy or unhealthy
+    #[command(after_help = health::EXAMPLES)]
+    Health(health::Health),
+    /// Create a namespace or a service
+    #[command(after_help = create::EXAMPLES)]
+    Create(create::Create),
+    /// Delete a namespace or a service
+    #[command(after_help = delete::EXAMPLES)]
+    Delete(delete::Delete),
+    /// Write a registry as a declaration file
+    #[command(after_help = export::EXAMPLES)]
+    Export(export::Export),
+    /// Read declaration files into a registry
+    #[command(after_help = import::EXAMPLES)]
+    Import(import::Import),
+    /// Print a completion script for a shell
+    #[command(after_help = completions::EXAMPLES)]
+    Completions(completions::Completions),
 }
 
 const EXAMPLES: &str = "\
@@ -46,6 +85,11 @@ Examples:
   fingerpost serve --declare examples/production.yaml
   fingerpost check /etc/fingerpost/fingerpost.toml /etc/fingerpost/namespaces
   dig @127.0.0.1 -p 5300 api.production.local
+
+  fingerpost create namespace production.local
+  fingerpost create service api --namespace production.local --record A:10
+  fingerpost register api.production.local --id task-1 --ip 10.0.1.11
+  fingerpost get instances api.production.local
 
 Exit codes: 0 done, 64 bad usage, 78 bad configuration, 1 anything else.";
 
@@ -90,11 +134,15 @@ fn main() -> ExitCode {
     };
     match run(arguments.command) {
         Ok(code) => code,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("fingerpost: {error:#}");
-            match error.is::<Faults>() {
-                true => ExitCode::from(BAD_CONFIGURATION),
-                false => ExitCode::FAILURE,
+            if error.is::<Faults>() {
+                ExitCode::from(BAD_CONFIGURATION)
+            } else if is_usage(&error) {
+                ExitCode::from(BAD_USAGE)
+            } else {
+                ExitCode::FAILURE
             }
         }
     }
@@ -110,7 +158,23 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Command::Check { paths } => check(&paths),
+        Command::Get(get) => done(get.run()),
+        Command::Register(register) => done(register.run()),
+        Command::Deregister(deregister) => done(deregister.run()),
+        Command::Discover(discover) => done(discover.run()),
+        Command::Watch(watch) => done(watch.run()),
+        Command::Health(health) => done(health.run()),
+        Command::Create(create) => done(create.run()),
+        Command::Delete(delete) => done(delete.run()),
+        Command::Export(export) => done(export.run()),
+        Command::Import(import) => done(import.run()),
+        Command::Completions(completions) => done(completions.run(Arguments::command())),
     }
+}
+
+/// The exit code of what has no other than failure or success.
+fn done(result: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    result.map(|()| ExitCode::SUCCESS)
 }
 
 //----------- check ------------------------------------------------------------

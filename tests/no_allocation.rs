@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use std::mem::discriminant;
 
 use fingerpost::dns::{self, EmptyService, Outcome, Settings, Transport};
-use fingerpost::table::{Editor, Publisher, Snapshot};
+use fingerpost::table::{Editor, Networks, Publisher, Snapshot, Views};
 
 /// The system's allocator with a count of calls.
 struct Counting;
@@ -206,5 +206,37 @@ fn a_view_allocates_and_frees_nothing() {
             }
         });
         assert_eq!((calls, last), (0, revision));
+    }
+}
+
+/// So do the views of VPCs, and to find out which of them a client has.
+#[test]
+fn views_of_vpcs_allocate_and_free_nothing() {
+    let mut publishers = [(); 3].map(|()| Publisher::new(Snapshot::new()));
+    let [common, private @ ..] = publishers.each_ref().map(Publisher::handle);
+    let networks = (0..2000).map(|n| (format!("10.{}.{}.0/24", n / 256, n % 256).parse().unwrap(), 1 + n % 2));
+    let mut set = Views::new(common, private, Networks::new(networks)).views();
+    let clients =
+        ["10.0.0.9", "10.7.207.1", "::ffff:10.1.1.1", "192.0.2.1", "fd00::1"].map(|text| text.parse().unwrap());
+    let mut look = || {
+        let current = set.revalidate();
+        clients.map(|client| {
+            let seen = current.seen_by(client);
+            (seen.private.map(Snapshot::revision), seen.common.revision())
+        })
+    };
+    // As above: arc-swap's record of this thread, which it makes with the first swaps it sees.
+    look();
+    for revision in 1..100 {
+        for publisher in &mut publishers {
+            publisher.publish(Editor::new(&Snapshot::new()).finish(revision, 0));
+        }
+        let mut seen = None;
+        let calls = calls(|| seen = Some(look()));
+        if revision > 1 {
+            assert_eq!(calls, 0);
+        }
+        let (both, one) = ((Some(revision), revision), (None, revision));
+        assert_eq!(seen, Some([both, both, both, one, one]));
     }
 }

@@ -127,6 +127,21 @@ mod tests {
     }
 
     #[test]
+    fn faults_of_vpcs_are_told_with_the_others() {
+        let text = "version = 1\nworkers = 0\n[vpcs]\nvpc-1 = [\"10.0.0.1/16\"]\n";
+        let found = faults(text);
+        assert_eq!(found.len(), 2, "{found:#?}");
+        assert!(found[1].starts_with("f.toml:3:"), "{}", found[1]);
+        assert!(
+            found[1].ends_with("vpcs: vpc-1: \"10.0.0.1/16\" has bits behind its prefix; the network is 10.0.0.0/16")
+        );
+        assert!(faults("version = 1\n[vpcs]\nvpc-1 = []\n")[0].contains("at least one network"));
+        assert!(faults("version = 1\nvpcs = [\"vpc-1\"]\n")[0].contains("expected a map"));
+        let sound = parse("f.toml", "version = 1\n[vpcs]\nvpc-1 = [\"10.0.0.0/16\", \"fd00::/8\"]\n").unwrap();
+        assert_eq!(sound.vpcs.unwrap()[0].to_string(), "vpc-1=10.0.0.0/16,fd00::/8");
+    }
+
+    #[test]
     fn the_version_is_required_and_known() {
         assert_eq!(faults(""), ["f.toml:1:1: the key `version` is missing; write `version = 1`"]);
         for bad in ["version = 2", "version = \"1\"", "version = 1.0"] {

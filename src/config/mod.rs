@@ -18,10 +18,12 @@ use crate::wire::Name;
 pub mod file;
 mod options;
 pub mod values;
+mod vpcs;
 
 pub use options::Options;
 pub use values::LogFormat;
 use values::{Address, Bounded, EmptyAnswer, LogFilter, Switch};
+pub use vpcs::Vpc;
 
 //----------- Config -----------------------------------------------------------
 
@@ -30,8 +32,8 @@ use values::{Address, Bounded, EmptyAnswer, LogFilter, Switch};
 pub struct Config {
     /// Declaration files and folders.
     pub declare: Vec<PathBuf>,
-    /// Folder of durable state.
-    pub data_dir: PathBuf,
+    /// Folder of durable state; `None`: what the API registers is gone with the process.
+    pub data_dir: Option<PathBuf>,
     /// Where DNS is answered, over UDP and TCP: at least one address, none twice.
     pub dns: Vec<SocketAddr>,
     /// Where the Cloud Map API is served, if it is.
@@ -44,6 +46,8 @@ pub struct Config {
     pub workers: usize,
     /// Names in the NS records of our zones, at least one; the first is also the SOA's.
     pub name_servers: Vec<Name>,
+    /// The VPCs whose clients see private namespaces; with none, everybody sees all.
+    pub vpcs: Vec<Vpc>,
     /// What workers and connections need to answer.
     pub answers: dns::Settings,
     /// Limits of DNS over TCP.
@@ -58,6 +62,8 @@ pub struct Config {
     pub account_id: Box<str>,
     /// How long a custom health status waits before it takes effect.
     pub custom_health_delay: Duration,
+    /// How long from one probe of an instance to the next.
+    pub probe_interval: Duration,
     /// How long a finished operation is kept.
     pub operation_retention: Duration,
     /// What the API grants at most.
@@ -114,7 +120,8 @@ impl Config {
         let dns = pick(given.dns, file.dns, || vec![local(5300)]);
         let config = Self {
             declare: pick(given.declare, file.declare, Vec::new),
-            data_dir: pick(given.data_dir, file.data_dir, || "./fingerpost-data".into()),
+            data_dir: Some(pick(given.data_dir, file.data_dir, || "./fingerpost-data".into()))
+                .filter(|folder| folder.as_os_str() != "none"),
             dns: dns.into_iter().map(|address| address.0).collect(),
             api: pick(given.api, file.api, || Switch(Some(local(8300).0))).0,
             grpc: pick(given.grpc, file.grpc, || local(8301)).0,
@@ -124,6 +131,7 @@ impl Config {
                 .name_server
                 .or(file.name_server)
                 .map_or_else(default_name_servers, |names| names.into_iter().map(|name| name.0).collect()),
+            vpcs: pick(given.vpcs, file.vpcs, Vec::new),
             answers: dns::Settings {
                 udp_payload: given.udp_payload.or(file.udp_payload).map_or(1232, number),
                 nsid: given.nsid.or(file.nsid).map(|text| Box::<str>::from(text).into()),
@@ -152,6 +160,7 @@ impl Config {
             custom_health_delay: Duration::from_secs(
                 given.custom_health_delay.or(file.custom_health_delay).map_or(30, number),
             ),
+            probe_interval: Duration::from_secs(given.probe_interval.or(file.probe_interval).map_or(30, number)),
             operation_retention: Duration::from_secs(
                 3600 * given.operation_retention.or(file.operation_retention).map_or(24, number::<u64, _, _>),
             ),
@@ -195,6 +204,7 @@ impl Config {
                 faults.push(format!("admin: {address} is a dns address, too"));
             }
         }
+        faults.extend(vpcs::faults(&self.vpcs));
         if let Some(api) = self.api.filter(|address| address.port() != 0) {
             for (other, name) in self.dns.iter().map(|dns| (dns, "a dns")).chain([(&self.admin, "the admin")]) {
                 if api == *other {
@@ -216,7 +226,10 @@ impl Config {
         };
         vec![
             ("declare", list(self.declare.iter().map(|path| path.display()))),
-            ("data-dir", self.data_dir.display().to_string()),
+            (
+                "data-dir",
+                self.data_dir.as_ref().map_or_else(|| "none".to_owned(), |folder| folder.display().to_string()),
+            ),
             ("dns", list(&self.dns)),
             ("api", Switch(self.api).to_string()),
             ("grpc", self.grpc.to_string()),
@@ -228,6 +241,7 @@ impl Config {
                 "name-server",
                 list(self.name_servers.iter().map(|name| name.to_string().trim_end_matches('.').to_owned())),
             ),
+            ("vpcs", vpcs::shown(&self.vpcs)),
             ("chaos-version", text(self.answers.version.as_deref().map(str::as_bytes))),
             ("chaos-id", text(self.answers.id_server.as_deref().map(str::as_bytes))),
             ("empty-service", empty_service.to_string()),
@@ -241,6 +255,7 @@ impl Config {
             ("region", self.region.to_string()),
             ("account-id", self.account_id.to_string()),
             ("custom-health-delay", self.custom_health_delay.as_secs().to_string()),
+            ("probe-interval", self.probe_interval.as_secs().to_string()),
             ("operation-retention", (self.operation_retention.as_secs() / 3600).to_string()),
             ("quota-namespaces", quota(self.quotas.namespaces)),
             ("quota-instances-per-namespace", quota(self.quotas.instances_per_namespace)),
@@ -315,6 +330,10 @@ fn warnings(given: &Options, file: &Options) -> Vec<String> {
         && given.api.or(file.api) == Some(Switch(None))
     {
         warnings.push("nothing is declared, and the api is off: nothing can be registered".to_owned());
+    }
+    let data_dir = given.data_dir.as_ref().or(file.data_dir.as_ref());
+    if data_dir.is_some_and(|folder| folder.as_os_str() == "none") && given.api.or(file.api) != Some(Switch(None)) {
+        warnings.push("data-dir is none: what the API registers is gone when the server stops".to_owned());
     }
     warnings
 }

@@ -2,7 +2,8 @@
 //!
 //! [`Options`] is the one list of options: clap reads flags and environment variables into it (a flag wins),
 //! the configuration file is read into it as well, and [`super::Config`] is made from the two. An option's
-//! three names follow one rule: flag `--udp-payload`, variable `FINGERPOST_UDP_PAYLOAD`, key `udp-payload`.
+//! three names follow one rule: flag `--udp-payload`, variable `FINGERPOST_UDP_PAYLOAD`, key `udp-payload`. Only the table
+//! of VPCs has a plural for its key: `--vpc` names one of `vpcs`.
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use clap::Args;
 use serde::Deserialize;
 
 use super::values::{AccountId, Address, Bounded, EmptyAnswer, LogFilter, LogFormat, Region, ServerName, Switch, Text};
+use super::vpcs::{self, Vpc};
 
 /// The options of `serve` that one source sets; `None` leaves the choice to the next source.
 //
@@ -28,7 +30,7 @@ pub struct Options {
     #[arg(long, value_name = "PATH", env = "FINGERPOST_DECLARE", hide_env_values = true, value_delimiter = ':')]
     pub declare: Option<Vec<PathBuf>>,
 
-    /// Keep durable state in this folder [default: ./fingerpost-data]
+    /// Keep what the API registers in this folder; "none" keeps nothing [default: ./fingerpost-data]
     #[arg(long, value_name = "DIR", env = "FINGERPOST_DATA_DIR", hide_env_values = true)]
     pub data_dir: Option<PathBuf>,
 
@@ -72,6 +74,19 @@ pub struct Options {
         value_delimiter = ','
     )]
     pub name_server: Option<Vec<ServerName>>,
+
+    /// Show the private namespaces of this VPC to clients in these networks, and to nobody else; repeat it, or separate
+    /// VPCs by semicolons [default: none, everybody sees all]
+    #[arg(
+        long = "vpc",
+        value_name = "ID=NETWORK[,NETWORK…]",
+        env = "FINGERPOST_VPC",
+        hide_env_values = true,
+        help_heading = "DNS",
+        value_delimiter = ';'
+    )]
+    #[serde(default, deserialize_with = "vpcs::table")]
+    pub vpcs: Option<Vec<Vpc>>,
 
     /// Answer to CHAOS TXT version.bind and version.server [default: none, refused]
     #[arg(long, value_name = "TEXT", env = "FINGERPOST_CHAOS_VERSION", hide_env_values = true, help_heading = "DNS")]
@@ -173,6 +188,17 @@ pub struct Options {
         help_heading = "AWS API"
     )]
     pub custom_health_delay: Option<Bounded<0, 3600>>,
+
+    /// How long from one probe of an instance to the next, where its service has a health check; 1 to 3600
+    /// [default: 30]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "FINGERPOST_PROBE_INTERVAL",
+        hide_env_values = true,
+        help_heading = "AWS API"
+    )]
+    pub probe_interval: Option<Bounded<1, 3600>>,
 
     /// How long finished operations can be asked for, 1 to 8760 [default: 24]
     #[arg(

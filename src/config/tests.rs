@@ -20,6 +20,13 @@ const ROWS: &[(&str, &str, &str, &str, &str)] = &[
     ("udp-payload", "601", "602", "603", "1232"),
     ("nsid", "flag", "env", "\"file\"", "none"),
     ("name-server", "ns1.flag", "ns1.env,ns2.env", "[\"ns1.file\"]", "ns.fingerpost.invalid"),
+    (
+        "vpcs",
+        "vpc-a=10.1.0.0/16",
+        "vpc-b=10.2.0.0/16,fd00::/8;vpc-c=10.3.0.0/16",
+        "{ \"vpc-d\" = [\"10.4.0.0/16\"] }",
+        "none",
+    ),
     ("chaos-version", "flag", "env", "\"file\"", "none"),
     ("chaos-id", "flag", "env", "\"file\"", "none"),
     ("empty-service", "nodata", "nxdomain", "\"nodata\"", "nodata"),
@@ -33,6 +40,7 @@ const ROWS: &[(&str, &str, &str, &str, &str)] = &[
     ("region", "flag-1", "env-1", "\"file-1\"", "us-east-1"),
     ("account-id", "000000000001", "000000000002", "\"000000000003\"", "000000000000"),
     ("custom-health-delay", "101", "102", "103", "30"),
+    ("probe-interval", "141", "142", "143", "30"),
     ("operation-retention", "111", "112", "113", "24"),
     ("quota-namespaces", "121", "122", "123", "none"),
     ("quota-instances-per-namespace", "131", "132", "133", "none"),
@@ -57,6 +65,11 @@ fn variable(key: &str) -> String {
     format!("FINGERPOST_{}", key.replace('-', "_").to_uppercase())
 }
 
+/// The flag of a key without its dashes: the key itself, but that the table `vpcs` takes one VPC a flag.
+fn long(key: &str) -> &str {
+    if key == "vpcs" { "vpc" } else { key }
+}
+
 /// The effective value of `key` as text.
 fn effective(given: Options, mut file: Options, key: &str) -> String {
     // Of these two, one without the other is a fault.
@@ -75,12 +88,12 @@ fn in_file(key: &str, value: &str) -> Options {
 }
 
 fn flag(key: &str, value: &str) -> Options {
-    parse(&[format!("--{key}"), value.to_owned()])
+    parse(&[format!("--{}", long(key)), value.to_owned()])
 }
 
 /// What `value`, as TOML, looks like once it is effective.
 fn untoml(value: &str) -> String {
-    value.trim_matches(['[', ']', '"']).to_owned()
+    value.replace(['[', ']', '{', '}', '"', ' '], "")
 }
 
 #[test]
@@ -91,7 +104,7 @@ fn the_rows_are_all_options() {
         .filter(|long| !["config", "help"].contains(&long.as_str()))
         .collect();
     let rows: Vec<&str> = ROWS.iter().map(|row| row.0).collect();
-    assert_eq!(options, rows);
+    assert_eq!(options, rows.iter().map(|key| long(key)).collect::<Vec<_>>());
     let config = Config::resolve(Options::default(), Options::default()).unwrap();
     let settings: Vec<&str> = config.settings().iter().map(|(key, _)| *key).collect();
     assert_eq!(settings, rows);
@@ -143,7 +156,7 @@ fn a_variable_beats_the_file_and_a_flag_beats_the_variable() {
                 "declare" => by_variable.replace(':', ","),
                 _ => by_variable.to_string(),
             };
-            let flags = [others.clone(), vec![format!("--{key}={by_flag}")]].concat();
+            let flags = [others.clone(), vec![format!("--{}={by_flag}", long(key))]].concat();
             assert_eq!(effective(parse(&others), in_file(key, by_file), key), by_variable);
             assert_eq!(effective(parse(&flags), in_file(key, by_file), key), *by_flag);
         }
@@ -154,7 +167,7 @@ fn a_variable_beats_the_file_and_a_flag_beats_the_variable() {
     let output = Process::new(env::current_exe().unwrap())
         .args(["--exact", "--nocapture"])
         .arg("config::tests::a_variable_beats_the_file_and_a_flag_beats_the_variable")
-        .envs(ROWS.iter().map(|row| (variable(row.0), row.2)))
+        .envs(ROWS.iter().map(|row| (variable(long(row.0)), row.2)))
         .env(CHILD, "1")
         .output()
         .unwrap();
@@ -169,14 +182,15 @@ fn help_and_documentation_tell_names_defaults_and_meaning() {
     let documentation = include_str!("../../docs/configuration.md");
     for arg in command().get_arguments().filter(|arg| arg.get_long() != Some("help")) {
         let long = arg.get_long().unwrap();
-        let default = ROWS.iter().find(|row| row.0 == long).map_or("", |row| row.4);
+        let row = ROWS.iter().find(|row| self::long(row.0) == long);
+        let default = row.map_or("", |row| row.4);
         let flag = format!("--{long} <{}>", arg.get_value_names().unwrap()[0]);
         assert!(help.contains(&flag), "{flag}");
         assert!(help.contains(&format!("[env: {}]", variable(long))), "{long}: {help}");
         let shown = arg.get_help().unwrap().to_string().replace('\n', " ");
         assert!(default.is_empty() || shown.contains(&format!("[default: {default}")), "{long}: {shown}");
 
-        let key = if long == "config" { "–".to_owned() } else { format!("`{long}`") };
+        let key = row.map_or_else(|| "–".to_owned(), |row| format!("`{}`", row.0));
         let default = if default.is_empty() { "none" } else { default };
         let start =
             format!("| `--{long} {}` | `{}` | {key} | {default} | ", arg.get_value_names().unwrap()[0], variable(long));
@@ -193,6 +207,9 @@ fn faults_between_options_are_refused() {
     let free = parse(&["--dns=127.0.0.1:0,127.0.0.1:0".to_owned()]);
     assert!(Config::resolve(free, Options::default()).is_ok());
     assert!(Config::resolve(Options::default(), in_file("dns", "[]")).is_err());
+    let overlapping = flag("vpcs", "vpc-1=10.0.0.0/8;vpc-2=10.1.0.0/16");
+    let Faults(faults) = Config::resolve(overlapping, Options::default()).unwrap_err();
+    assert_eq!(faults, ["vpcs: 10.0.0.0/8 of vpc-1 and 10.1.0.0/16 of vpc-2 overlap"]);
     let same = parse(&["--api=127.0.0.1:53".to_owned(), "--dns=127.0.0.1:53".to_owned()]);
     let Faults(faults) = Config::resolve(same, Options::default()).unwrap_err();
     assert_eq!(faults, ["api: 127.0.0.1:53 is a dns address, too"]);

@@ -16,7 +16,8 @@ const HOPS_MOST: usize = 16;
 /// Flags under which a node's records are not the answer as they are.
 const NOT_PLAIN: Flags = Flags(Flags::CUT.0 | Flags::OCCLUDED.0);
 
-/// Answers a query of class IN for `ctx.key`.
+/// Answers a query of class IN for `ctx.key`. If that is [`Outcome::Refused`], nothing was written, and `ctx.key` is as
+/// it was: another table may be tried.
 #[inline]
 pub(super) fn answer(snapshot: &Snapshot, ctx: &mut Ctx, qtype: u16, response: &mut Response<'_>) -> Outcome {
     let node = snapshot.find(&ctx.key);

@@ -11,6 +11,7 @@ mod id;
 mod instance;
 mod instances;
 mod namespace;
+mod network;
 mod service;
 pub mod validate;
 
@@ -19,6 +20,7 @@ pub use id::{NamespaceId, OperationId, ServiceId};
 pub use instance::{HealthStatus, Instance};
 pub use instances::Instances;
 pub use namespace::{Namespace, NamespaceType, State, ZoneSource};
+pub use network::{Network, NetworkFault};
 pub use service::{DnsRecord, HealthCheck, Probe, ProbeType, RecordType, RoutingPolicy, Service};
 
 /// Monotonic number of a registry state; the first published state has revision 1.

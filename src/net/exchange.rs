@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use super::Responder;
 use crate::dns::{Ctx, Settings, Transport};
 use crate::metrics::SharedCounters;
-use crate::table::Handle;
+use crate::table::Views;
 
 /// Octets of a DNS header; no shorter frame can be a message.
 const HEADER: usize = 12;
@@ -31,7 +31,7 @@ const RESPONSES: usize = 2 * MAX_FRAME;
 
 /// What turns need, of all connections.
 pub(super) struct Exchange {
-    handle: Handle,
+    views: Views,
     settings: Arc<Settings>,
     counters: Arc<SharedCounters>,
     /// Workspaces that nobody uses; the lock is held for a push or a pop.
@@ -64,15 +64,29 @@ pub(super) enum End {
 
 impl Exchange {
     /// An exchange with an empty pool.
-    pub(super) fn new(handle: Handle, settings: Arc<Settings>, counters: Arc<SharedCounters>) -> Self {
-        Self { handle, settings, counters, pool: Mutex::default() }
+    pub(super) fn new(views: Views, settings: Arc<Settings>, counters: Arc<SharedCounters>) -> Self {
+        Self { views, settings, counters, pool: Mutex::default() }
     }
 
-    /// Takes one turn on `stream`. `partial` is what earlier turns have read and not used, and becomes what this one
+    /// The number of the view of a connection's client. Where there is one view, nobody asks who it is.
+    pub(super) fn view_of(&self, stream: &TcpStream) -> io::Result<usize> {
+        if self.views.is_single() {
+            return Ok(0);
+        }
+        stream.peer_addr().map(|peer| self.views.view_of(peer.ip()))
+    }
+
+    /// Takes one turn on `stream`, whose client has view number `view`. `partial` is what earlier turns have read and not used, and becomes what this one
     /// leaves.
-    pub(super) fn turn(&self, stream: &mut TcpStream, partial: &mut Vec<u8>, answer: impl Responder) -> Turn {
+    pub(super) fn turn(
+        &self,
+        stream: &mut TcpStream,
+        view: usize,
+        partial: &mut Vec<u8>,
+        answer: impl Responder,
+    ) -> Turn {
         let mut workspace = self.take();
-        let turn = self.turn_in(&mut workspace, stream, partial, answer);
+        let turn = self.turn_in(&mut workspace, stream, view, partial, answer);
         self.give_back(workspace);
         turn
     }
@@ -82,6 +96,7 @@ impl Exchange {
         &self,
         workspace: &mut Workspace,
         stream: &mut TcpStream,
+        view: usize,
         partial: &mut Vec<u8>,
         answer: impl Responder,
     ) -> Turn {
@@ -106,7 +121,7 @@ impl Exchange {
         let mut rest = &input[..filled];
         let mut used = 0;
         {
-            let snapshot = self.handle.load();
+            let loaded = self.views.load(view);
             loop {
                 match split_frame(rest) {
                     Split::Frame(query, after) => {
@@ -117,7 +132,7 @@ impl Exchange {
                         let (prefix, message) = output[used..].split_at_mut(2);
                         message[..query.len()].copy_from_slice(query);
                         let buffer = &mut message[..MAX_MESSAGE];
-                        let reply = answer(&snapshot, ctx, Transport::Tcp, buffer, query.len());
+                        let reply = answer(loaded.seen(), ctx, Transport::Tcp, buffer, query.len());
                         self.counters.record(Transport::Tcp, &reply);
                         if reply.length > 0 {
                             let length = reply.length.min(MAX_MESSAGE);

@@ -28,6 +28,7 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::io;
 use std::mem::{offset_of, size_of, size_of_val};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::{NonNull, null_mut};
 
@@ -120,12 +121,12 @@ impl<const WIDTH: usize> Batch<WIDTH> {
         }
     }
 
-    /// Calls `answer` with the slot and the length of each message received.
+    /// Calls `answer` with the slot, the length and the peer of each message received.
     ///
     /// It writes its response over the message and returns its length; 0 is silence. What follows the message in
     /// the slot is left over from earlier ones.
     #[inline]
-    pub fn answer_each(&mut self, mut answer: impl FnMut(&mut [u8], usize) -> usize) -> Answered {
+    pub fn answer_each(&mut self, mut answer: impl FnMut(&mut [u8], usize, Peer<'_>) -> usize) -> Answered {
         self.responses = 0;
         let mut oversized = 0;
         for index in 0..self.received {
@@ -136,10 +137,14 @@ impl<const WIDTH: usize> Batch<WIDTH> {
             }
             let received = (header.msg_len as usize).min(SLOT);
             let iovec = header.msg_hdr.msg_iov;
+            let (name, name_length) = (header.msg_hdr.msg_name.cast::<Name>(), header.msg_hdr.msg_namelen);
+            // SAFETY: the name lies in this memory, all of whose octets are initialized (zeroed at first), and nobody
+            // writes to it while the closure runs.
+            let peer = Peer { name: unsafe { &*name }, length: name_length as usize };
             // SAFETY: the iovec points to a slot of SLOT initialized octets (zeroed at first) of this memory, and
             // `&mut self` makes this the only reference to it.
             let slot = unsafe { std::slice::from_raw_parts_mut((*iovec).iov_base.cast::<u8>(), SLOT) };
-            let length = answer(slot, received);
+            let length = answer(slot, received, peer);
             debug_assert!(length <= SLOT, "a response longer than its slot");
             if length == 0 {
                 continue;
@@ -289,6 +294,39 @@ impl<const WIDTH: usize> Drop for Batch<WIDTH> {
     fn drop(&mut self) {
         // SAFETY: allocated in `new` with this layout, and freed only here; nothing in it needs dropping.
         unsafe { dealloc(self.memory.as_ptr().cast(), Layout::new::<Memory<WIDTH>>()) };
+    }
+}
+
+//----------- Peer ----------------------------------------------------------
+
+/// Who sent a message.
+#[derive(Clone, Copy)]
+pub struct Peer<'b> {
+    name: &'b Name,
+    /// Octets of it that the kernel has written.
+    length: usize,
+}
+
+impl Peer<'_> {
+    /// Its address, an IPv4 one perhaps in its IPv6 form; unspecified if the kernel told none, which it does for every
+    /// datagram.
+    #[inline]
+    pub fn address(self) -> IpAddr {
+        // SAFETY: every variant begins with the family, and all octets are initialized.
+        let family = libc::c_int::from(unsafe { self.name.v4.sin_family });
+        match family {
+            libc::AF_INET if self.length >= size_of::<libc::sockaddr_in>() => {
+                // SAFETY: the kernel wrote this variant.
+                let address = unsafe { self.name.v4.sin_addr };
+                Ipv4Addr::from_bits(u32::from_be(address.s_addr)).into()
+            }
+            libc::AF_INET6 if self.length >= size_of::<libc::sockaddr_in6>() => {
+                // SAFETY: the kernel wrote this variant.
+                let address = unsafe { self.name.v6.sin6_addr };
+                Ipv6Addr::from(address.s6_addr).into()
+            }
+            _ => Ipv6Addr::UNSPECIFIED.into(),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ fn serve<const WIDTH: usize>(batch: &mut Batch<WIDTH>, server: &UdpSocket, count
     let mut seen = 0;
     while seen < count {
         seen += batch.receive(server.as_fd()).unwrap();
-        batch.answer_each(|slot, received| {
+        batch.answer_each(|slot, received, _| {
             slot[received] = b'!';
             received + 1
         });
@@ -60,7 +60,7 @@ fn each_peer_receives_its_own_response_and_silence_is_skipped() {
         }
         assert_eq!(batch.receive(server.as_fd()).unwrap(), 6);
         let mut turn = 0;
-        let answered = batch.answer_each(|slot, received| {
+        let answered = batch.answer_each(|slot, received, _| {
             turn += 1;
             slot[received] = b'!';
             if (turn + round) % 2 == 0 { received + 1 } else { 0 }
@@ -90,7 +90,7 @@ fn a_full_slot_and_one_octet_more() {
     }
     assert_eq!(batch.receive(server.as_fd()).unwrap(), 3);
     let mut lengths = Vec::new();
-    let answered = batch.answer_each(|slot, received| {
+    let answered = batch.answer_each(|slot, received, _| {
         assert!(slot[..received].iter().all(|&octet| octet == 7));
         lengths.push(received);
         slot.len()
@@ -113,7 +113,7 @@ fn a_message_that_cannot_be_sent_costs_itself_only() {
             client.send(&[b'0' + message]).unwrap();
         }
         assert_eq!(batch.receive(server.as_fd()).unwrap(), 5);
-        batch.answer_each(|_, received| received);
+        batch.answer_each(|_, received, _| received);
         for &index in &bad {
             let name = batch.header(index).msg_hdr.msg_name.cast::<Name>();
             // SAFETY: the name of a header of live memory, to which no reference exists.
@@ -134,7 +134,7 @@ fn an_idle_timeout_is_no_error() {
     server.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
     let mut batch = Batch::<2>::new(false);
     assert_eq!(batch.receive(server.as_fd()).unwrap(), 0);
-    assert_eq!(batch.answer_each(|_, _| unreachable!()).responses, 0);
+    assert_eq!(batch.answer_each(|_, _, _| unreachable!()).responses, 0);
     assert_eq!(batch.send(server.as_fd()), 0);
 }
 
@@ -149,7 +149,7 @@ fn a_panic_while_answering_leaves_the_batch_usable() {
     assert_eq!(batch.receive(server.as_fd()).unwrap(), 2);
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let mut turn = 0;
-        batch.answer_each(|_, _| {
+        batch.answer_each(|_, _, _| {
             turn += 1;
             if turn == 2 { std::panic::resume_unwind(Box::new("part of the test")) } else { 0 }
         })
@@ -229,4 +229,29 @@ fn an_option_the_socket_cannot_have_is_an_error() {
     let file = std::fs::File::open("/dev/null").unwrap();
     assert!(kernel_drops(file.as_fd()).is_err());
     assert!(Batch::<1>::new(false).receive(file.as_fd()).is_err());
+}
+
+#[test]
+fn the_peer_is_told_in_either_family() {
+    for (address, expected) in [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "::1"), ("[::]:0", "::ffff:127.0.0.1")] {
+        let Ok(server) = UdpSocket::bind(address) else {
+            eprintln!("skipped: no IPv6 here");
+            continue;
+        };
+        server.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let expected: IpAddr = expected.parse().unwrap();
+        let client = socket(if expected == expected.to_canonical() { address } else { "127.0.0.1:0" });
+        let server_address = SocketAddr::new(expected.to_canonical(), server.local_addr().unwrap().port());
+        if client.send_to(b"?", server_address).is_err() {
+            continue;
+        }
+        let mut batch = Batch::<2>::new(false);
+        assert_eq!(batch.receive(server.as_fd()).unwrap(), 1, "{address}");
+        let mut peer = None;
+        batch.answer_each(|_, _, from| {
+            peer = Some(from.address());
+            0
+        });
+        assert_eq!(peer, Some(expected));
+    }
 }

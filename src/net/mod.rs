@@ -15,7 +15,7 @@
 //! ```text
 //!         ┌──────────────────────────────────────────────────────────────────────────┐
 //!         ▼                                                                          │
-//!     receive ──▶ view.snapshot() ──▶ answer each in its slot ──▶ send ──▶ sweep ────┘
+//!     receive ─▶ views.revalidate() ─▶ answer each in its slot ──▶ send ──▶ sweep ────┘
 //!     1…64, or nothing after           swaps silent ones out       one      once a second:
 //!     the idle timeout                 of the way                  syscall  the kernel's drops
 //! ```
@@ -27,14 +27,16 @@
 //!
 //! # Invariants
 //!
-//! - A worker takes one snapshot a batch, and one after each idle timeout, so that it never pins an old one.
+//! - A worker takes one snapshot of each table a batch, and one after each idle timeout, so that it never pins an old
+//!   one.
+//! - Without VPCs nobody looks at a client's address to answer it.
 //! - Between receive and send a worker neither allocates, locks, logs nor waits.
 //! - One faulty datagram, in or out, costs itself only: it is counted and the rest of its batch goes on.
 //! - A TCP connection that waits owns no buffer, and no task keeps a snapshot while it waits for a client.
 //! - A connection with a response still to be written is never closed to make room for another one.
 
 use crate::dns::{Ctx, Reply, Transport};
-use crate::table::Snapshot;
+use crate::table::Seen;
 
 pub mod accept;
 pub mod bind;
@@ -46,14 +48,14 @@ pub mod udp;
 
 pub use bind::{Endpoint, bind};
 
-/// A short name for the shape of `dns::answer`, so that tests can put another function in its place.
+/// A short name for the shape of `dns::answer_in_views`, so that tests can put another function in its place.
 ///
-/// Workers and connections are generic over it; as `dns::answer` is a type of its own to the compiler, the call
-/// stays direct and can be inlined.
-trait Responder: Fn(&Snapshot, &mut Ctx, Transport, &mut [u8], usize) -> Reply + Copy + Send + Sync + 'static {}
+/// Workers and connections are generic over it; as `dns::answer_in_views` is a type of its own to the compiler, the call
+/// stays direct and can be inlined, and where there is one table, `dns::answer` is all that is left of it.
+trait Responder: Fn(Seen<'_>, &mut Ctx, Transport, &mut [u8], usize) -> Reply + Copy + Send + Sync + 'static {}
 
 impl<F> Responder for F where
-    F: Fn(&Snapshot, &mut Ctx, Transport, &mut [u8], usize) -> Reply + Copy + Send + Sync + 'static
+    F: Fn(Seen<'_>, &mut Ctx, Transport, &mut [u8], usize) -> Reply + Copy + Send + Sync + 'static
 {
 }
 
@@ -65,7 +67,7 @@ mod testing {
     use crate::dns::{Outcome, QueryType};
 
     /// A responder that sends the query back with QR set; silent when the query already has it.
-    pub(super) fn echo(_: &Snapshot, _: &mut Ctx, _: Transport, buffer: &mut [u8], received: usize) -> Reply {
+    pub(super) fn echo(_: Seen<'_>, _: &mut Ctx, _: Transport, buffer: &mut [u8], received: usize) -> Reply {
         let silent = received < 12 || buffer[2] & 0x80 != 0;
         buffer[2] |= 0x80;
         Reply {

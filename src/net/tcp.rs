@@ -21,7 +21,7 @@ use super::connections::{Connection, Connections, Limits};
 use super::exchange::{End, Exchange, Turn};
 use crate::dns::{self, Settings};
 use crate::metrics::{Close, SharedCounters, TcpCounters};
-use crate::table::Handle;
+use crate::table::Views;
 
 /// How long a stop waits for clients to read responses that are being written.
 const GRACE: Duration = Duration::from_secs(1);
@@ -44,7 +44,7 @@ impl Service {
     ///
     /// `counters` count connections, `queries` what came over them.
     pub fn new(
-        handle: Handle,
+        views: Views,
         settings: Arc<Settings>,
         limits: Limits,
         counters: Arc<TcpCounters>,
@@ -52,7 +52,7 @@ impl Service {
     ) -> Arc<Self> {
         Arc::new(Self {
             connections: Connections::new(limits, counters),
-            exchange: Exchange::new(handle, settings, queries),
+            exchange: Exchange::new(views, settings, queries),
         })
     }
 
@@ -65,10 +65,10 @@ impl Service {
         listener: std::net::TcpListener,
         stop: watch::Receiver<bool>,
     ) -> io::Result<()> {
-        self.serve_with(listener, stop, dns::answer).await
+        self.serve_with(listener, stop, dns::answer_in_views).await
     }
 
-    /// The same with another function in place of [`dns::answer`].
+    /// The same with another function in place of [`dns::answer_in_views`].
     async fn serve_with(
         self: Arc<Self>,
         listener: std::net::TcpListener,
@@ -89,16 +89,20 @@ impl Service {
     ) {
         // All responses of a turn are one write already: holding back a last short segment would only delay it.
         let reason = match stream.set_nodelay(true) {
-            Ok(()) => self.converse(&mut stream, &connection, stop, answer).await,
+            Ok(()) => match self.exchange.view_of(&stream) {
+                Ok(view) => self.converse(&mut stream, view, &connection, stop, answer).await,
+                Err(_) => Close::Error,
+            },
             Err(_) => Close::Error,
         };
         connection.close(reason);
     }
 
-    /// Answers what comes over one connection until it ends.
+    /// Answers what comes over one connection, whose client has view number `view`, until it ends.
     async fn converse(
         &self,
         stream: &mut TcpStream,
+        view: usize,
         connection: &Connection,
         mut stop: watch::Receiver<bool>,
         answer: impl Responder,
@@ -128,7 +132,7 @@ impl Service {
                 return Close::Limit;
             }
             let begun_before = !partial.is_empty();
-            let turn = self.exchange.turn(stream, &mut partial, answer);
+            let turn = self.exchange.turn(stream, view, &mut partial, answer);
             if !turn.unsent.is_empty() && !write(stream, &turn, limits.write_timeout, &mut stop).await {
                 return Close::Error;
             }

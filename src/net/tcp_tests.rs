@@ -4,7 +4,7 @@ use super::*;
 use crate::dns::{Ctx, Reply, Transport};
 use crate::net::testing::{echo, query, response};
 use crate::net::{Endpoint, bind};
-use crate::table::{Publisher, Snapshot};
+use crate::table::{Publisher, Seen, Snapshot};
 use std::net::SocketAddr;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpSocket;
@@ -23,8 +23,8 @@ struct Running {
 impl Running {
     fn start(limits: Limits, answer: impl Responder) -> Self {
         let Endpoint { address, tcp, .. } = bind("127.0.0.1:0".parse().unwrap(), 1).unwrap();
-        let handle = Publisher::new(Snapshot::default()).handle();
-        let service = Service::new(handle, Arc::default(), limits, Arc::default(), Arc::default());
+        let views = Publisher::new(Snapshot::default()).handle().into();
+        let service = Service::new(views, Arc::default(), limits, Arc::default(), Arc::default());
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(service.serve_with(tcp, stopped, answer));
         Self { address, stop, task }
@@ -265,7 +265,7 @@ async fn a_service_whose_owner_is_gone_stops() {
 
 #[tokio::test]
 async fn a_panic_ends_one_connection_only() {
-    fn fragile(s: &Snapshot, c: &mut Ctx, t: Transport, buffer: &mut [u8], received: usize) -> Reply {
+    fn fragile(s: Seen<'_>, c: &mut Ctx, t: Transport, buffer: &mut [u8], received: usize) -> Reply {
         assert_ne!(buffer[..2], [0xff, 0xff], "this panic is part of the test");
         echo(s, c, t, buffer, received)
     }

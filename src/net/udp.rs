@@ -17,7 +17,7 @@ use super::Responder;
 use super::mmsg::{Batch, kernel_drops};
 use crate::dns::{self, Ctx, Settings, Transport};
 use crate::metrics::WorkerCounters;
-use crate::table::Handle;
+use crate::table::{Seen, Views};
 
 /// How often a busy worker sweeps; an idle one does so after each idle timeout.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -40,7 +40,7 @@ pub struct Worker {
     /// Its socket, of [`bind`](super::bind()).
     pub socket: UdpSocket,
     /// The published snapshots.
-    pub handle: Handle,
+    pub views: Views,
     /// How to answer.
     pub settings: Arc<Settings>,
     /// Its counters, which nobody else writes.
@@ -54,10 +54,10 @@ pub struct Worker {
 impl Worker {
     /// Starts the thread.
     pub fn spawn(self) -> io::Result<JoinHandle<()>> {
-        self.spawn_with(dns::answer)
+        self.spawn_with(dns::answer_in_views)
     }
 
-    /// Starts the thread with another function in place of [`dns::answer`].
+    /// Starts the thread with another function in place of [`dns::answer_in_views`].
     fn spawn_with(self, answer: impl Responder) -> io::Result<JoinHandle<()>> {
         let wildcard = self.socket.local_addr()?.ip().is_unspecified();
         let name = format!("dns-udp-{}", self.index);
@@ -84,7 +84,7 @@ impl Worker {
     fn outlive_panics(&self, wildcard: bool, answer: impl Responder) {
         let mut warning = Warning::default();
         loop {
-            // A context, a batch and a view are made anew each time; nothing half-changed is seen again.
+            // A context, a batch and views are made anew each time; nothing half-changed is seen again.
             match catch_unwind(AssertUnwindSafe(|| self.run(wildcard, answer))) {
                 Ok(()) => return,
                 Err(_) => {
@@ -101,7 +101,7 @@ impl Worker {
     fn run(&self, wildcard: bool, answer: impl Responder) {
         let socket = self.socket.as_fd();
         let counters = &*self.counters;
-        let mut view = self.handle.view();
+        let mut views = self.views.views();
         let mut ctx = Ctx::new(Arc::clone(&self.settings), fastrand::u64(..));
         let mut batch: Batch = Batch::new(wildcard);
         let mut upkeep = Upkeep::new(self);
@@ -122,7 +122,7 @@ impl Worker {
                 }
             };
             let begun = Instant::now();
-            let snapshot = view.snapshot();
+            let current = views.revalidate();
             if received == 0 {
                 if leaving.is_some() {
                     break;
@@ -130,11 +130,15 @@ impl Worker {
                 upkeep.sweep(begun);
                 continue;
             }
-            let answered = batch.answer_each(|slot, length| {
-                let reply = answer(snapshot, &mut ctx, Transport::Udp, slot, length);
+            let mut respond = |seen: Seen<'_>, slot: &mut [u8], length| {
+                let reply = answer(seen, &mut ctx, Transport::Udp, slot, length);
                 counters.record(Transport::Udp, &reply);
                 reply.length
-            });
+            };
+            let answered = match current.only() {
+                Some(snapshot) => batch.answer_each(|slot, length, _| respond(snapshot.into(), slot, length)),
+                None => batch.answer_each(|slot, length, peer| respond(current.seen_by(peer.address()), slot, length)),
+            };
             let unsent = batch.send(socket);
             counters.observe_batch(received as u64, begun.elapsed());
             if answered.oversized > 0 {
@@ -254,7 +258,7 @@ mod tests {
                     let worker = Worker {
                         index,
                         socket,
-                        handle: publisher.handle(),
+                        views: publisher.handle().into(),
                         settings: Arc::new(Settings::default()),
                         counters: Arc::default(),
                         core,
@@ -356,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_worker_survives_a_panic() {
-        fn fragile(s: &Snapshot, c: &mut Ctx, t: Transport, buffer: &mut [u8], received: usize) -> Reply {
+        fn fragile(s: Seen<'_>, c: &mut Ctx, t: Transport, buffer: &mut [u8], received: usize) -> Reply {
             assert_ne!(buffer[..2], [0xff, 0xff], "this panic is part of the test");
             echo(s, c, t, buffer, received)
         }

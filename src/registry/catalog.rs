@@ -3,7 +3,7 @@
 //! The registry's thread alone writes, once a batch and for as long as it takes to put the changed entries in. Readers
 //! lock for a lookup and leave with shared entries, which nobody changes any more.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
@@ -26,6 +26,8 @@ pub struct Catalog {
     pub(super) apexes: HashMap<(usize, Name), NamespaceId>,
     /// Declared zones of static records.
     pub(super) zones: BTreeMap<Name, ZoneSource>,
+    /// Services whose instances are probed.
+    pub(super) probed: BTreeSet<ServiceId>,
     /// Instances in all services.
     pub(super) instances: usize,
 }
@@ -74,6 +76,11 @@ impl Catalog {
     /// Services of one namespace in the order of their names.
     pub fn services_of(&self, namespace: NamespaceId) -> impl Iterator<Item = &Arc<ServiceEntry>> {
         self.names.get(&namespace).into_iter().flatten().filter_map(|(_, id)| self.services.get(id))
+    }
+
+    /// Services whose instances are probed.
+    pub fn probed_services(&self) -> impl Iterator<Item = &Arc<ServiceEntry>> {
+        self.probed.iter().filter_map(|id| self.services.get(id))
     }
 
     /// How many services a namespace has.

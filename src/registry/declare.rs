@@ -13,7 +13,8 @@ use super::command::{Outcome, Refusal};
 use super::draft::Draft;
 use super::entry::{NamespaceEntry, Owner, ServiceEntry};
 use crate::model::{
-    Instance, Instances, Namespace, NamespaceId, NamespaceType, OperationId, RecordType, Service, ServiceId, State,
+    HealthCheck, Instance, Instances, Namespace, NamespaceId, NamespaceType, OperationId, RecordType, Service,
+    ServiceId, State,
 };
 use crate::wire::Name;
 
@@ -140,7 +141,16 @@ impl Draft<'_> {
                 file.display()
             )));
         }
-        service.instances = service.instances.iter().map(|one| declared(one)).collect();
+        let known = self.service(id).map(|before| (&before.service.health_check, &before.service.instances));
+        // What a probe has found stays found.
+        let known = known.filter(|(check, _)| **check == service.health_check);
+        let known = known.filter(|(check, _)| matches!(check, HealthCheck::Probe(_))).map(|(_, instances)| instances);
+        let with_status = |one: &Instance| {
+            let before = known.and_then(|known| known.get(one.id()));
+            let before = before.filter(|before| before.attributes() == one.attributes());
+            before.map_or_else(|| one.clone(), |before| one.clone().with_status(before.status))
+        };
+        service.instances = service.instances.iter().map(|one| declared(&with_status(one))).collect();
         if let Some(before) = self.service(id) {
             let is_other = before.owner == Owner::Api
                 || before.namespace != namespace

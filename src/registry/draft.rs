@@ -14,7 +14,7 @@ use super::entry::{NamespaceEntry, Owner, ServiceEntry};
 use super::operation::{Operation, OperationStatus};
 use super::rows;
 use super::store::{Table, Write};
-use crate::model::{Instance, NamespaceId, NamespaceType, OperationId, ServiceId, ZoneSource};
+use crate::model::{HealthCheck, Instance, NamespaceId, NamespaceType, OperationId, ServiceId, ZoneSource};
 use crate::table::{Flags, Snapshot};
 use crate::wire::Name;
 
@@ -333,6 +333,10 @@ impl Parts {
         }
         for (id, entry) in self.services {
             let after = entry.as_ref().map_or(0, |entry| entry.service.instances.len());
+            match entry.as_ref().map(|entry| &entry.service.health_check) {
+                Some(HealthCheck::Probe(_)) => catalog.probed.insert(id),
+                _ => catalog.probed.remove(&id),
+            };
             let before = match entry {
                 Some(entry) => catalog.services.insert(id, Arc::new(entry)),
                 None => catalog.services.remove(&id),

@@ -6,7 +6,7 @@
 //!                                            └─ a refused command leaves no trace in it
 //! ```
 //!
-//! Commands that wait are taken together: they are applied one after the other to a [`draft`], which is compiled into
+//! Commands that wait are taken together: they are applied one after the other to a draft, which is compiled into
 //! answer tables, committed to the store as one batch, published, put into the [`Catalog`], and only then acknowledged.
 //! Whoever has an acknowledged revision finds it after a crash, sees it in DNS and reads it from the catalog. While the
 //! store works, the next batch gathers; nothing ever waits for company.
@@ -84,6 +84,8 @@ pub struct Registry {
     broken: Option<String>,
     /// When old operations were last looked for.
     swept: Instant,
+    /// Hears of every change, before whoever asked for it.
+    observer: Box<dyn Fn(&Change) + Send>,
 }
 
 impl Registry {
@@ -125,7 +127,13 @@ impl Registry {
             due: BinaryHeap::new(),
             broken: None,
             swept: Instant::now(),
+            observer: Box::new(|_| {}),
         }
+    }
+
+    /// Has `observer` hear of every change from now on, before whoever asked for it.
+    pub fn observe(&mut self, observer: impl Fn(&Change) + Send + 'static) {
+        self.observer = Box::new(observer);
     }
 
     /// Access to what is published for everybody.
@@ -165,6 +173,7 @@ impl Registry {
     fn apply_batch(&mut self, batch: Vec<(Command, Option<Operation>)>) -> Vec<Result<Change, Refusal>> {
         let start = Instant::now();
         let count = batch.len();
+        let before = self.catalog.read().revision;
         match self.try_batch(batch) {
             Ok(outcomes) => {
                 let (revision, instances) = {
@@ -174,6 +183,9 @@ impl Registry {
                 let names = self.tables().iter().map(|table| table.names()).sum();
                 let elapsed = start.elapsed();
                 let change = |outcome| Change { revision, names, instances, elapsed, outcome };
+                if revision != before {
+                    (self.observer)(&change(Outcome::Done));
+                }
                 outcomes.into_iter().map(|outcome| outcome.map(change)).collect()
             }
             Err(refusal) => vec![Err(refusal); count],

@@ -47,10 +47,15 @@ impl Settings {
         if kind != NamespaceType::DnsPrivate || self.vpcs.is_empty() {
             return Ok(0);
         }
-        let vpc = vpc.unwrap_or_default();
-        self.vpcs.iter().position(|known| **known == *vpc).map(|at| at + 1).ok_or_else(|| {
+        let at = self.vpcs.iter().position(|known| Some(&**known) == vpc);
+        at.map(|at| at + 1).ok_or_else(|| {
             let known = self.vpcs.join(", ");
-            Refusal::Invalid(format!("{vpc:?} is not a VPC of this server; its configuration (vpcs) knows {known}"))
+            Refusal::Invalid(match vpc {
+                Some(vpc) => format!("{vpc:?} is not a VPC of this server; its configuration (vpcs) knows {known}"),
+                None => format!(
+                    "a private namespace needs a vpc here, since the server's configuration (vpcs) has some: {known}"
+                ),
+            })
         })
     }
 

@@ -10,21 +10,24 @@ use crate::admin::Readiness;
 use crate::channel::file::{FileStatus, Follower};
 use crate::config::{Config, Faults};
 use crate::metrics::Metrics;
-use crate::registry::{Change, Command, Refusal, Registry, Sender};
+use crate::model::State;
+use crate::registry::{Command, Refusal, Registry, Sender};
 
 /// The declared files after their first load.
 pub(super) struct Declarations(Option<Follower>);
 
 impl Declarations {
     /// Loads what `config` declares into `registry`. A fault is a [`Faults`] error.
-    pub(super) fn load(config: &Config, registry: &mut Registry, metrics: &Metrics) -> anyhow::Result<Self> {
-        if config.declare.is_empty() {
-            return Ok(Self(None));
-        }
-        let (follower, state) = Follower::start(config.declare.clone()).map_err(Faults::of)?;
-        let change = registry.apply(Command::Declare(state)).map_err(|refusal| Faults::of([refusal]))?;
-        show(metrics, &change);
-        Ok(Self(Some(follower)))
+    pub(super) fn load(config: &Config, registry: &mut Registry) -> anyhow::Result<Self> {
+        let (follower, state) = if config.declare.is_empty() {
+            // What was declared before is declared no more.
+            (None, State::default())
+        } else {
+            let (follower, state) = Follower::start(config.declare.clone()).map_err(Faults::of)?;
+            (Some(follower), state)
+        };
+        registry.apply(Command::Declare(state)).map_err(|refusal| Faults::of([refusal]))?;
+        Ok(Self(follower))
     }
 
     /// Follows the files on `runtime` from now on. The result asks for a load, as SIGHUP does.
@@ -41,12 +44,8 @@ impl Declarations {
         // At once, so that whoever hears that we are ready finds the first load counted.
         show_status(&status.borrow(), metrics, readiness);
         runtime.spawn(tell(status, Arc::clone(metrics), Arc::clone(readiness)));
-        let metrics = Arc::clone(metrics);
         let apply = move |state| match sender.send_blocking(Command::Declare(state)) {
-            Ok(change) => {
-                show(&metrics, &change);
-                true
-            }
+            Ok(_) => true,
             // On the way down.
             Err(Refusal::Stopped) => false,
             Err(refusal) => {
@@ -73,10 +72,4 @@ async fn tell(mut status: watch::Receiver<FileStatus>, metrics: Arc<Metrics>, re
 fn show_status(status: &FileStatus, metrics: &Metrics, readiness: &Readiness) {
     metrics.set_declaration(status.loads, status.failed_loads, status.faults.len());
     readiness.set_faults(status.faults.iter().map(ToString::to_string).collect());
-}
-
-/// Shows a change to whoever reads metrics.
-fn show(metrics: &Metrics, change: &Change) {
-    let (names, instances) = (change.names as u64, change.instances as u64);
-    metrics.published(change.revision, names, instances, change.elapsed);
 }

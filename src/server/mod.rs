@@ -20,13 +20,12 @@ use tracing::{error, info, warn};
 
 use crate::admin::{self, Admin, Readiness};
 use crate::channel::cloudmap::actions::Actions;
-use crate::config::{Config, Faults, LogFormat};
+use crate::config::{Config, LogFormat};
+use crate::health::Prober;
 use crate::metrics::Metrics;
 use crate::net::udp::{self, Worker};
 use crate::net::{self, Endpoint, tcp};
-use crate::registry::store::{Embedded, Store};
-use crate::registry::{self, Registry};
-use crate::table;
+use crate::table::Views;
 
 use self::api::Api;
 use self::declarations::Declarations;
@@ -34,6 +33,8 @@ use self::declarations::Declarations;
 mod api;
 mod declarations;
 mod limits;
+mod state;
+mod vpcs;
 
 /// Target of the events that say which sockets answer; logs let it pass at every level.
 pub const STARTED: &str = "fingerpost::started";
@@ -56,23 +57,24 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let state = admin::State { metrics: Arc::clone(&metrics), readiness: Arc::clone(&readiness) };
     let admin = Admin::start(sockets.admin, state).context("cannot start the admin endpoints")?;
 
-    let mut registry =
-        Registry::open(registry_settings(&config), open_store(&config)?).map_err(|error| Faults::of([error]))?;
-    let declarations = Declarations::load(&config, &mut registry, &metrics)?;
-    let handle = registry.handle();
+    let mut registry = state::open(&config, &metrics)?;
+    let declarations = Declarations::load(&config, &mut registry)?;
+    let views = vpcs::views(&config, &registry);
     let (catalog, running, store) = (registry.catalog(), registry.running(), registry.store());
     let (sender, registry) = registry.spawn().context("cannot start the registry")?;
-    let actions = Actions::new(sender.clone(), catalog, running, store, &config.account_id, config.quotas);
+    let actions = Actions::new(sender.clone(), catalog.clone(), running, store, &config.account_id, config.quotas);
     let reload_declarations = declarations.follow(&runtime, sender.clone(), &metrics, &readiness);
 
     let stop = Stop::default();
-    let plane = DataPlane::start(&config, sockets.dns, &handle, &metrics, &stop, &runtime)?;
+    let plane = DataPlane::start(&config, sockets.dns, &views, &metrics, &stop, &runtime)?;
     let actions = Arc::new(actions);
     let handler = move |request| {
         let actions = Arc::clone(&actions);
         async move { actions.handle(request).await }
     };
     let mut requests = JoinSet::new();
+    let prober = Prober::new(catalog.clone(), sender.clone(), config.probe_interval);
+    requests.spawn_on(prober.run(stop.receiver()), runtime.handle());
     let reload_certificate =
         sockets.api.map(|listener| api.serve(listener, handler, &metrics, stop.receiver(), &mut requests, &runtime));
     announce(&config, &listening);
@@ -101,23 +103,6 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     admin.stop();
     info!("stopped");
     Ok(())
-}
-
-/// What the registry has to know of `config`.
-fn registry_settings(config: &Config) -> registry::Settings {
-    registry::Settings {
-        name_servers: config.name_servers.clone(),
-        quotas: config.quotas,
-        custom_health_delay: config.custom_health_delay,
-        operation_retention: config.operation_retention,
-        ..registry::Settings::default()
-    }
-}
-
-/// The durable state in the data folder.
-fn open_store(config: &Config) -> Result<Arc<dyn Store>, Faults> {
-    let store = Embedded::open(&config.data_dir).map_err(|error| Faults::of([error]))?;
-    Ok(Arc::new(store))
 }
 
 /// Logs the effective settings, what is odd about them, and the kernel limits that will hurt.
@@ -201,7 +186,7 @@ impl DataPlane {
     fn start(
         config: &Config,
         endpoints: Vec<Endpoint>,
-        handle: &table::Handle,
+        views: &Views,
         metrics: &Metrics,
         stop: &Stop,
         runtime: &Runtime,
@@ -209,7 +194,7 @@ impl DataPlane {
         let settings = Arc::new(config.answers.clone());
         let cores = udp::cores(config.workers);
         let connections =
-            tcp::Service::new(handle.clone(), Arc::clone(&settings), config.tcp, metrics.tcp(), metrics.shared());
+            tcp::Service::new(views.clone(), Arc::clone(&settings), config.tcp, metrics.tcp(), metrics.shared());
         let mut workers = Vec::new();
         let mut listeners = JoinSet::new();
         for endpoint in endpoints {
@@ -218,7 +203,7 @@ impl DataPlane {
                 let worker = Worker {
                     index: workers.len(),
                     socket,
-                    handle: handle.clone(),
+                    views: views.clone(),
                     settings: Arc::clone(&settings),
                     counters: metrics.worker(),
                     core: *core,

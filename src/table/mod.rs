@@ -31,13 +31,17 @@ pub mod compile;
 mod draft;
 mod edit;
 mod encode;
+mod networks;
 mod node;
 mod publish;
 mod shard;
 mod snapshot;
+mod views;
 
 pub use draft::{NodeDraft, RrSetDraft, ServiceEntry};
 pub use edit::Editor;
+pub use networks::Networks;
 pub use node::{Addresses, Aliases, Flags, Layer, Node, Records, RrSet, ServiceTarget, Services};
 pub use publish::{Handle, Publisher, View};
 pub use snapshot::Snapshot;
+pub use views::{Current, Loaded, Seen, ViewSet, Views};

@@ -70,6 +70,12 @@ impl View {
     /// Revalidates and returns the snapshot: once per batch, and after an idle timeout, so that an idle worker
     /// does not keep an old snapshot alive. Costs one relaxed load while nothing was published.
     pub fn snapshot(&mut self) -> &Snapshot {
+        self.shared()
+    }
+
+    /// The same with its count of holders, for a holder beside the view.
+    #[inline]
+    pub(super) fn shared(&mut self) -> &Arc<Snapshot> {
         self.cache.load()
     }
 }

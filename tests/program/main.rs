@@ -2,7 +2,11 @@
 //!
 //! * `start`, `stop`, `check`, `queries`, `tcp`: one server's life and manners.
 //! * `api`: who may ask the AWS API.
+//! * `client`: the program as its own client, from `get` to `watch`.
+//! * `export`: a registry that moves from folder to folder.
+//! * `probes`: active health checks.
 //! * `reload`: declarations that change while queries come in; not one answer may be lost or wrong.
+//! * `views`: what clients of VPCs see, and others do not.
 //! * `clients`: resolvers and programs of others, in a network namespace with a `resolv.conf` of its own.
 //!
 //! A test that needs an outside program says that it is skipped where the program is missing; with
@@ -12,10 +16,14 @@
 
 mod api;
 mod check;
+mod client;
 mod clients;
+mod export;
+mod probes;
 mod queries;
 mod reload;
 mod start;
 mod stop;
 mod support;
 mod tcp;
+mod views;

@@ -1,16 +1,26 @@
 //! A registry's content as a declaration file: what [`super::read`] reads back, ids included.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use crate::channel::cloudmap::shapes::words::Word;
 use crate::model::{HealthCheck, HealthStatus, Instance, NamespaceType, Pairs, Service};
 use crate::registry::{Catalog, NamespaceEntry, ServiceEntry};
 
-/// Writes every namespace of `catalog` to `output`, in the order of their names.
-pub fn export(catalog: &Catalog, output: &mut impl Write) -> io::Result<()> {
-    writeln!(output, "version: 1")?;
-    let mut namespaces: Vec<_> = catalog.namespaces_after(None).collect();
+/// Writes the namespaces of `catalog` to `output`, in the order of their names: every one, or of the private ones only
+/// those of `vpc`. A declaration has one namespace of a name; with two, nothing is written.
+pub fn export(catalog: &Catalog, vpc: Option<&str>, output: &mut impl Write) -> io::Result<()> {
+    let is_wanted = |entry: &&Arc<NamespaceEntry>| vpc.is_none() || entry.vpc.is_none() || entry.vpc.as_deref() == vpc;
+    let mut namespaces: Vec<_> = catalog.namespaces_after(None).filter(is_wanted).collect();
     namespaces.sort_by(|a, b| a.name.cmp(&b.name));
+    if let Some(twice) = namespaces.windows(2).find(|pair| pair[0].name.eq_ignore_ascii_case(&pair[1].name)) {
+        let text = format!(
+            "two namespaces are called {}: {} and {}; a declaration has one of a name. --vpc ID writes those of one VPC",
+            twice[0].name, twice[0].id, twice[1].id
+        );
+        return Err(io::Error::other(text));
+    }
+    writeln!(output, "version: 1")?;
     if namespaces.is_empty() {
         return writeln!(output, "namespaces: []");
     }

@@ -56,8 +56,12 @@ pub(crate) struct Udp(UdpSocket);
 impl Udp {
     /// Prepares to ask `server`.
     pub(crate) fn connect(server: SocketAddr) -> Self {
-        let local = if server.is_ipv6() { "[::]:0" } else { "0.0.0.0:0" };
-        let socket = UdpSocket::bind(local).unwrap();
+        Self::connect_from(if server.is_ipv6() { "::" } else { "0.0.0.0" }, server)
+    }
+
+    /// Prepares to ask as the client at `local`.
+    pub(crate) fn connect_from(local: &str, server: SocketAddr) -> Self {
+        let socket = UdpSocket::bind((local, 0)).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.connect(server).unwrap();
         Self(socket)

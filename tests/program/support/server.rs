@@ -97,6 +97,11 @@ impl Launch {
         self.command().output().unwrap()
     }
 
+    /// Starts it, for a test that reads its output.
+    pub(crate) fn spawn(&self) -> Child {
+        self.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
     /// Starts it, on a free port of 127.0.0.1 if no other address was given, and waits until it is ready.
     #[track_caller]
     pub(crate) fn start(self) -> Server {

@@ -1,0 +1,64 @@
+//! `fingerpost export`: a registry as a declaration file.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use fingerpost::channel::file;
+use fingerpost::config::Faults;
+use fingerpost::registry::store::Embedded;
+use fingerpost::registry::{Registry, Settings};
+
+/// `fingerpost export …`
+#[derive(Args)]
+pub(crate) struct Export {
+    /// The data folder; no server may be using it
+    #[arg(long, value_name = "DIR", env = "FINGERPOST_DATA_DIR", default_value = "./fingerpost-data")]
+    data_dir: PathBuf,
+
+    /// Private namespaces of this VPC alone, and public and HTTP ones: where two VPCs have namespaces of one name
+    #[arg(long, value_name = "ID")]
+    vpc: Option<String>,
+
+    /// Write to this file, which must not exist, instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub(crate) const EXAMPLES: &str = "\
+Everything that was made through the API: namespaces, services and instances with ids, tags and health, not operations \
+and dates. What files declare is in those files. The result is a declaration file: `fingerpost import` reads it into an \
+empty registry, and `fingerpost check` and `serve --declare` take it, too.
+
+Examples:
+  fingerpost export --data-dir /var/lib/fingerpost > registry.yaml
+  fingerpost import registry.yaml --data-dir /var/lib/other";
+
+impl Export {
+    /// Writes the file.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        // A folder that is not there is a slip, and not an empty registry.
+        anyhow::ensure!(
+            self.data_dir.is_dir(),
+            "{} is not a folder; --data-dir DIR says where a server keeps its data",
+            self.data_dir.display()
+        );
+        let store = Embedded::open(&self.data_dir).map_err(|error| Faults::of([error]))?;
+        let registry = Registry::open(Settings::default(), Arc::new(store)).map_err(|error| Faults::of([error]))?;
+        let catalog = registry.catalog();
+        let catalog = catalog.read();
+        match &self.output {
+            None => file::export(&catalog, self.vpc.as_deref(), &mut BufWriter::new(io::stdout().lock()))?,
+            Some(path) => {
+                let output = File::create_new(path).with_context(|| format!("cannot make {}", path.display()))?;
+                let mut output = BufWriter::new(output);
+                file::export(&catalog, self.vpc.as_deref(), &mut output)?;
+                output.flush().with_context(|| format!("cannot write {}", path.display()))?;
+            }
+        }
+        Ok(())
+    }
+}

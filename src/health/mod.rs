@@ -1,0 +1,155 @@
+//! Active health checks: probes of the instances whose services have a `HealthCheckConfig`.
+//!
+//! ```text
+//! catalog ─▶ Prober (which instances, how) ─▶ a task an instance: probe, wait, probe … ─▶ Threshold ─▶ Command ─▶ registry
+//! ```
+//!
+//! Route 53 looks every 30 seconds from many places and asks that a share of them agree; this server is one place, and
+//! counts equal results in a row. An instance nobody has reached yet counts as healthy (Route 53 Developer Guide, "How
+//! Amazon Route 53 determines whether a health check is healthy").
+
+#![forbid(unsafe_code)]
+
+mod probe;
+mod threshold;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::warn;
+
+use self::probe::Target;
+use self::threshold::Threshold;
+use crate::model::{HealthCheck, HealthStatus, OperationId, Probe, Revision, ServiceId};
+use crate::net::accept::stopped;
+use crate::registry::{Catalog, Command, Reader, Refusal, Sender};
+
+/// How often the catalog is looked at for instances that came or went.
+const LOOK: Duration = Duration::from_millis(250);
+/// Equal results in a row that flip a status, where the service does not say (Route 53's default).
+const FAILURE_THRESHOLD: u8 = 3;
+
+/// An instance under watch.
+type Key = (ServiceId, Box<str>);
+
+/// What a watch is of: with another, it begins anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Watched {
+    target: Target,
+    threshold: u8,
+    registered: OperationId,
+}
+
+/// Watches all instances that are to be watched.
+pub struct Prober {
+    catalog: Reader,
+    sender: Sender,
+    interval: Duration,
+}
+
+impl Prober {
+    /// A prober of what is in `catalog`, each instance once in `interval`.
+    pub fn new(catalog: Reader, sender: Sender, interval: Duration) -> Self {
+        Self { catalog, sender, interval }
+    }
+
+    /// Probes until `stop` is true.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut watches: HashMap<Key, (Watched, tokio::task::AbortHandle)> = HashMap::new();
+        let mut tasks = JoinSet::new();
+        let mut seen: Option<Revision> = None;
+        loop {
+            let wanted = {
+                let catalog = self.catalog.read();
+                let changed = seen.replace(catalog.revision()) != Some(catalog.revision());
+                changed.then(|| wanted(&catalog))
+            };
+            if let Some(wanted) = wanted {
+                watches.retain(|key, (watched, task)| {
+                    let stays = wanted.get(key).is_some_and(|(now, _)| now == watched);
+                    if !stays {
+                        task.abort();
+                    }
+                    stays
+                });
+                for (key, (watched, status)) in wanted {
+                    watches.entry(key).or_insert_with_key(|key| {
+                        let watch =
+                            watch_instance(self.sender.clone(), key.clone(), watched.clone(), status, self.interval);
+                        (watched, tasks.spawn(watch))
+                    });
+                }
+            }
+            // Those that were told to end.
+            while tasks.try_join_next().is_some() {}
+            tokio::select! {
+                () = sleep(LOOK) => {}
+                () = stopped(&mut stop) => return,
+            }
+        }
+    }
+}
+
+/// Every instance that is to be watched, with its present status.
+fn wanted(catalog: &Catalog) -> HashMap<Key, (Watched, HealthStatus)> {
+    let mut all = HashMap::new();
+    for entry in catalog.probed_services() {
+        let HealthCheck::Probe(probe) = &entry.service.health_check else { continue };
+        let namespace = catalog.namespace(entry.namespace).map(|namespace| &*namespace.name).unwrap_or_default();
+        let host: Arc<str> = match &*entry.name {
+            "." => namespace.into(),
+            name => format!("{name}.{namespace}").into(),
+        };
+        for instance in entry.service.instances.iter() {
+            let address = instance.ipv4().map(IpAddr::V4).or_else(|| instance.ipv6().map(IpAddr::V6));
+            let (Some(address), Some(port)) = (address, instance.port()) else { continue };
+            let target = target(probe, SocketAddr::new(address, port), &host);
+            let threshold = probe.failure_threshold.unwrap_or(FAILURE_THRESHOLD);
+            let watched = Watched { target, threshold, registered: instance.operation };
+            all.insert((entry.id, instance.id().into()), (watched, instance.status));
+        }
+    }
+    all
+}
+
+/// What is asked of `address`.
+fn target(probe: &Probe, address: SocketAddr, host: &Arc<str>) -> Target {
+    let path = match probe.path.as_deref() {
+        None | Some("") => "/".into(),
+        Some(path) if path.starts_with('/') => path.into(),
+        Some(path) => format!("/{path}").into(),
+    };
+    Target { probe_type: probe.probe_type, address, host: Arc::clone(host), path }
+}
+
+/// Probes one instance for ever, and tells the registry when its status flips.
+async fn watch_instance(
+    sender: Sender,
+    (service, id): Key,
+    watched: Watched,
+    status: HealthStatus,
+    interval: Duration,
+) {
+    let mut threshold = Threshold::new(status, watched.threshold);
+    // Spread over the interval, so that a thousand instances that came at once are not probed at once.
+    let mut next = Instant::now() + interval.mul_f64(fastrand::f64() * 0.1);
+    loop {
+        sleep_until(next).await;
+        next = Instant::now() + interval;
+        let passed = watched.target.passes().await;
+        let Some(status) = threshold.count(passed) else { continue };
+        let command = Command::SetProbedHealth(service, id.clone(), status);
+        match sender.send(command).await {
+            Ok(_) | Err(Refusal::NoService(_) | Refusal::NoInstance(_)) => {}
+            Err(refusal) => {
+                warn!("the health of instance {id} of {service} could not be set: {refusal}");
+                threshold.take_back();
+            }
+        }
+    }
+}
