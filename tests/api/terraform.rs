@@ -9,6 +9,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -123,25 +124,12 @@ fn the_example_is_applied_updated_imported_and_destroyed() {
     assert_eq!(dig(&server, "grpc.production.local", "SRV"), ["3 1 1 50051 grpc-1.grpc.production.local."]);
     assert_eq!(dig(&server, "grpc.production.local", "A"), ["3 10.0.2.21"]);
 
-    // Into an empty state, without a change to anything.
+    // Two more people look at it at the same time: neither changes anything.
     let ids = terraform.value("main", "ids");
-    fs::write(terraform.folder.path().join("main/imports.tf"), imports(&ids)).unwrap();
-    let imported = ["-state=imported.tfstate", update[0], update[1]];
-    let said = terraform.apply("main", &imported);
-    assert!(said.contains("Resources: 7 imported, 0 added, 0 changed, 0 destroyed"), "{said}");
-    fs::remove_file(terraform.folder.path().join("main/imports.tf")).unwrap();
-    terraform.is_settled(&imported);
-
-    // The data sources find the same by their names.
-    let lock = ".terraform.lock.hcl";
-    fs::copy(terraform.folder.path().join("main").join(lock), terraform.folder.path().join("lookup").join(lock))
-        .unwrap();
-    terraform.apply("lookup", &[]);
-    let found = terraform.value("lookup", "found");
-    assert_eq!((&found["namespace"], &found["service"]), (&ids["private_dns_namespace"], &ids["api"]), "{found}");
-    assert!(found["hosted_zone"].as_str().unwrap().starts_with('Z'), "{found}");
-    let rest = ["team", "http_name", "ttl", "policy"].map(|key| &found[key]);
-    assert_eq!(rest, [&json!("platform"), &json!("apis"), &json!(3), &json!("MULTIVALUE")]);
+    thread::scope(|scope| {
+        scope.spawn(|| look_up(&terraform, &ids));
+        import(&terraform, &ids, &update);
+    });
 
     let said = terraform.ends(0, "main", &[&["destroy", "-auto-approve", "-no-color"], &update[..]].concat());
     assert!(said.contains("Resources: 7 destroyed"), "{said}");
@@ -153,6 +141,29 @@ fn the_example_is_applied_updated_imported_and_destroyed() {
 /// Whether a program is there, without a word about it.
 fn is_there(name: &str) -> bool {
     env::split_paths(&env::var_os("PATH").unwrap_or_default()).any(|folder| folder.join(name).is_file())
+}
+
+/// Imports everything into an empty state, without a change to anything.
+fn import(terraform: &Terraform<'_>, ids: &Value, variables: &[&str]) {
+    let blocks = terraform.folder.path().join("main/imports.tf");
+    fs::write(&blocks, imports(ids)).unwrap();
+    let arguments = [&["-state=imported.tfstate"], variables].concat();
+    let said = terraform.apply("main", &arguments);
+    assert!(said.contains("Resources: 7 imported, 0 added, 0 changed, 0 destroyed"), "{said}");
+    fs::remove_file(blocks).unwrap();
+    terraform.is_settled(&arguments);
+}
+
+/// The data sources find the same by their names.
+fn look_up(terraform: &Terraform<'_>, ids: &Value) {
+    let lock = |folder: &str| terraform.folder.path().join(folder).join(".terraform.lock.hcl");
+    fs::copy(lock("main"), lock("lookup")).unwrap();
+    terraform.apply("lookup", &[]);
+    let found = terraform.value("lookup", "found");
+    assert_eq!((&found["namespace"], &found["service"]), (&ids["private_dns_namespace"], &ids["api"]), "{found}");
+    assert!(found["hosted_zone"].as_str().unwrap().starts_with('Z'), "{found}");
+    let rest = ["team", "http_name", "ttl", "policy"].map(|key| &found[key]);
+    assert_eq!(rest, [&json!("platform"), &json!("apis"), &json!(3), &json!("MULTIVALUE")]);
 }
 
 /// `import` blocks for all resources of the example.
