@@ -1,5 +1,5 @@
-//! The AWS CLI: "`aws servicediscovery create-private-dns-namespace --name production.local …` and the rest of the life
-//! of a service with the AWS CLI, through `dig` seeing the registered instances, and clean deletion".
+//! The AWS CLI: "`aws servicediscovery create-private-dns-namespace --name production.local …` and the rest of the
+//! life of a service with the AWS CLI, through `dig` seeing the registered instances, and clean deletion".
 
 use serde_json::{Value, json};
 

@@ -47,7 +47,7 @@ def discovery(api: Api) -> None:
     assert find(OptionalParameters=medium) == ["i2", "i3"]
     assert find(QueryParameters=red, OptionalParameters=medium) == ["i2"]
     assert find(QueryParameters=red, OptionalParameters=blue) == ["i1", "i2"]
-    # Half of the health of all: the unhealthy ones of those that match.
+    # Of those that match none is healthy, though others are.
     set_health("UNHEALTHY", "i3")
     assert find(QueryParameters=blue) == [] and find(QueryParameters=red) == ["i1", "i2"]
     assert find(QueryParameters=blue, HealthStatus="HEALTHY_OR_ELSE_ALL") == ["i3", "i4"]
