@@ -4,12 +4,12 @@
 //! has its id finds it done. While it is on its way, others can see it here ([`Running`]), and whoever wants to change
 //! the same thing is told which operation is in the way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::catalog::Catalog;
-use super::command::{Command, Refusal};
+use super::command::{Command, Outcome, Refusal};
 use crate::model::{NamespaceId, OperationId, ServiceId};
 
 /// What an operation does (API model `OperationType`).
@@ -78,14 +78,28 @@ enum Held {
 #[derive(Default)]
 pub struct Running {
     last: AtomicU64,
-    held: Mutex<HashMap<Held, Arc<Ticket>>>,
+    all: Mutex<All>,
 }
+
+#[derive(Default)]
+struct All {
+    held: HashMap<Held, Arc<Ticket>>,
+    /// Operations that came to nothing after somebody had been told of them: no store has them.
+    unstored: VecDeque<Operation>,
+}
+
+/// So many of them are kept; whoever was told of one asks soon.
+const UNSTORED_MAX: usize = 1000;
+/// The error code of an operation that the registry refused (API model `Operation$ErrorCode`).
+const REFUSED: &str = "INVALID_CHANGE_BATCH";
 
 /// One of them.
 struct Ticket {
     operation: Operation,
     /// Whether the registry works on it.
     taken: AtomicBool,
+    /// Whether somebody who wanted to change the same has been told of it.
+    told: AtomicBool,
 }
 
 /// A place among the operations on their way, given up when dropped.
@@ -93,6 +107,8 @@ pub(super) struct Place {
     running: Arc<Running>,
     held: Held,
     ticket: Arc<Ticket>,
+    /// What to say of the operation if it is not in the store.
+    unstored: Option<Operation>,
 }
 
 impl Running {
@@ -149,33 +165,36 @@ impl Running {
         // What is not there will be refused.
         let Some(held) = held else { return Ok(None) };
         let mut all = self.lock();
-        if let Some(other) = all.get(&held) {
+        if let Some(other) = all.held.get(&held) {
+            other.told.store(true, Ordering::Relaxed);
             return Err(Refusal::Duplicate(other.operation.id));
         }
         let status = OperationStatus::Submitted;
         let id = self.next_id(now);
         let operation =
             Operation { id, operation_type, status, updated: now, namespace, service, instance, error: None };
-        let ticket = Arc::new(Ticket { operation, taken: AtomicBool::new(false) });
-        all.insert(held.clone(), Arc::clone(&ticket));
+        let ticket = Arc::new(Ticket { operation, taken: AtomicBool::new(false), told: AtomicBool::new(false) });
+        all.held.insert(held.clone(), Arc::clone(&ticket));
         drop(all);
-        Ok(Some(Place { running: Arc::clone(self), held, ticket }))
+        Ok(Some(Place { running: Arc::clone(self), held, ticket, unstored: None }))
     }
 
-    /// The operation of this id, if it is on its way.
+    /// The operation of this id, if it is on its way, or was and is in no store.
     pub fn find(&self, id: OperationId) -> Option<Operation> {
-        self.lock().values().find(|ticket| ticket.operation.id == id).map(|ticket| ticket.shown())
+        let all = self.lock();
+        let running = all.held.values().find(|ticket| ticket.operation.id == id).map(|ticket| ticket.shown());
+        running.or_else(|| all.unstored.iter().find(|operation| operation.id == id).cloned())
     }
 
-    /// All, in the order of their ids.
+    /// All on their way, in the order of their ids.
     pub fn list(&self) -> Vec<Operation> {
-        let mut all: Vec<_> = self.lock().values().map(|ticket| ticket.shown()).collect();
+        let mut all: Vec<_> = self.lock().held.values().map(|ticket| ticket.shown()).collect();
         all.sort_by_key(|operation| operation.id);
         all
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Held, Arc<Ticket>>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, All> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -196,10 +215,63 @@ impl Place {
         self.ticket.taken.store(true, Ordering::Relaxed);
         self.ticket.operation.clone()
     }
+
+    /// Takes in what came of it. Refused, or answered by an earlier operation, it is not stored; those who were told
+    /// of it can still ask how it ended.
+    pub(super) fn end(&mut self, result: Result<Outcome, &Refusal>, now: u64) {
+        let operation = &self.ticket.operation;
+        let (status, error) = match result {
+            Ok(Outcome::Operation(id)) if id == operation.id => return,
+            Ok(_) => (OperationStatus::Success, None),
+            Err(refusal) => (OperationStatus::Fail, Some((REFUSED.into(), refusal.to_string().into()))),
+        };
+        self.unstored = Some(Operation { status, error, updated: now, ..operation.clone() });
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.running.lock().remove(&self.held);
+        let mut all = self.running.lock();
+        all.held.remove(&self.held);
+        let Some(operation) = self.unstored.take().filter(|_| self.ticket.told.load(Ordering::Relaxed)) else { return };
+        if all.unstored.len() == UNSTORED_MAX {
+            all.unstored.pop_front();
+        }
+        all.unstored.push_back(operation);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::command::CreateNamespace;
+
+    #[test]
+    fn whoever_is_told_of_an_operation_can_ask_how_it_ended() {
+        let running = Arc::new(Running::default());
+        let create = Command::CreateNamespace(CreateNamespace { name: "n".into(), ..CreateNamespace::default() });
+        let enter = || running.enter(&create, &Catalog::default(), 5_000);
+        let status = |id| running.find(id).map(|operation| operation.status);
+
+        let mut first = enter().unwrap().unwrap();
+        let Err(Refusal::Duplicate(id)) = enter() else { panic!("two hold the same") };
+        assert_eq!(status(id), Some(OperationStatus::Submitted));
+        first.end(Err(&Refusal::NoResource), 6_000);
+        drop(first);
+        assert_eq!(status(id), Some(OperationStatus::Fail));
+        assert!(running.list().is_empty(), "it is over");
+
+        // Nobody was told of the next, and the one after it is in the store.
+        let mut second = enter().unwrap().unwrap();
+        let unknown = second.take().id;
+        second.end(Err(&Refusal::NoResource), 6_000);
+        drop(second);
+        assert_eq!(status(unknown), None);
+        let mut third = enter().unwrap().unwrap();
+        let stored = third.take().id;
+        assert_eq!(enter().err(), Some(Refusal::Duplicate(stored)));
+        third.end(Ok(Outcome::Operation(stored)), 6_000);
+        drop(third);
+        assert_eq!(status(stored), None);
     }
 }

@@ -69,7 +69,10 @@ impl Registry {
             replies.push((place, reply));
         }
         let results = self.apply_batch(batch);
-        for ((place, reply), result) in replies.into_iter().zip(results) {
+        for ((mut place, reply), result) in replies.into_iter().zip(results) {
+            if let Some(place) = &mut place {
+                place.end(result.as_ref().map(|change| change.outcome), now());
+            }
             // What it held is free before anybody hears that it is done.
             drop(place);
             // A caller that no longer waits still has its command applied.

@@ -60,7 +60,13 @@ impl Netns {
     /// Starts a server on port 53 in it.
     #[track_caller]
     pub(crate) fn serve(&self, declaration: &Path) -> Server {
-        Launch::serve(declaration).dns("127.0.0.1:53").through(self.prefix()).start()
+        self.start(Launch::serve(declaration))
+    }
+
+    /// Starts a server in it, on port 53.
+    #[track_caller]
+    pub(crate) fn start(&self, launch: Launch) -> Server {
+        launch.dns("127.0.0.1:53").through(self.prefix()).start()
     }
 
     /// A program in it, with its standard streams closed or captured.
