@@ -17,8 +17,8 @@ const KEY_MAX: usize = 255;
 const VALUE_MAX: usize = 1024;
 /// Attributes of a service (API model `ServiceAttributesMap`).
 const SERVICE_MAX: usize = 30;
-/// Characters of a key of a service attribute (schema `AWS::ServiceDiscovery::Service`).
-const SERVICE_KEY_MAX: usize = 64;
+/// Characters of a key of a service attribute (API model `ServiceAttributeKey`).
+const SERVICE_KEY_MAX: usize = 255;
 
 /// A broken rule of a map of attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,12 +217,13 @@ pub fn tags(pairs: &[(&str, &str)]) -> Vec<AttributeFault> {
     faults
 }
 
-/// The key of a service attribute: `^[A-Za-z0-9_]{1,64}$`, and no unknown setting of ours.
+/// The key of a service attribute: no unknown setting of ours. CloudFormation's schema allows `^[A-Za-z0-9_]{1,64}$`
+/// alone; the API model has no pattern, and so control characters are refused for the same reason as in values.
 fn service_key(key: &str) -> Result<(), Violation> {
-    let fits = (1..=SERVICE_KEY_MAX).contains(&key.len())
-        && key.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_');
+    let fits = (1..=SERVICE_KEY_MAX).contains(&key.chars().count()) && !key.chars().any(char::is_control);
     if !fits {
-        return Err(Violation::not(key, "the key of a service attribute", "1 to 64 letters, digits and \"_\""));
+        let allowed = "1 to 255 characters without control characters";
+        return Err(Violation::not(key, "the key of a service attribute", allowed));
     }
     if has_prefix(key, "FINGERPOST_") && key != "FINGERPOST_LIMIT" {
         return Err(Violation::not(
