@@ -10,10 +10,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::command::{Outcome, Refusal};
-use super::draft::Draft;
+use super::draft::{Draft, has_zone};
 use super::entry::{NamespaceEntry, Owner, ServiceEntry};
+use super::namespaces::is_below;
 use crate::model::{
-    Instance, Instances, Namespace, NamespaceId, NamespaceType, OperationId, RecordType, Service, ServiceId, State,
+    HealthCheck, Instance, Instances, Namespace, NamespaceId, NamespaceType, OperationId, RecordType, Service,
+    ServiceId, State,
 };
 use crate::wire::Name;
 
@@ -21,24 +23,27 @@ impl Draft<'_> {
     /// Puts `state` in the place of everything that is declared.
     pub(super) fn declare(&mut self, state: State) -> Result<Outcome, Refusal> {
         let State { namespaces, zones } = state;
+        self.declares = true;
         if zones != self.catalog.zones {
             self.zones = Some(zones);
         }
-        let mut declared = HashSet::new();
-        for (name, namespace) in namespaces {
-            let id = self.declare_namespace(&name, &namespace)?;
-            declared.insert(id);
-            self.declare_services(id, namespace)?;
-        }
+        let declared: HashSet<_> = namespaces.iter().map(|(name, namespace)| id_of(name, namespace)).collect();
+        // What goes, goes first: something else may take over its names.
         let gone = |entry: &&Arc<NamespaceEntry>| entry.owner != Owner::Api && !declared.contains(&entry.id);
         let gone: Vec<_> = self.catalog.namespaces.values().filter(gone).map(|entry| entry.id).collect();
         for id in gone {
             self.undeclare_services(id, &HashSet::new());
             if self.services_of(id).is_empty() {
                 self.remove_namespace(id);
-            } else if let Some(entry) = self.edit_namespace(id) {
+            } else if self.namespace(id).is_some_and(|entry| entry.owner != Owner::Kept)
+                && let Some(entry) = self.edit_namespace(id)
+            {
                 entry.owner = Owner::Kept;
             }
+        }
+        for (name, namespace) in namespaces {
+            let id = self.declare_namespace(&name, &namespace)?;
+            self.declare_services(id, namespace)?;
         }
         Ok(Outcome::Done)
     }
@@ -47,38 +52,51 @@ impl Draft<'_> {
     fn declare_namespace(&mut self, name: &str, declared: &Namespace) -> Result<NamespaceId, Refusal> {
         let kind = declared.namespace_type;
         let file: Arc<Path> = declared.source.clone().unwrap_or_else(|| Path::new("").into());
-        let id = NamespaceId::of_name(&[name, declared.vpc.as_deref().unwrap_or_default()]);
+        let id = id_of(name, declared);
         let view = self
             .settings
             .view(kind, declared.vpc.as_deref())
             .map_err(|refusal| Refusal::Invalid(format!("{}: namespace {name}: {refusal}", file.display())))?;
-        let taken = |draft: &Self, other: NamespaceId| {
-            let other = draft.namespace(other)?;
-            // What was declared before may be on its way out; what the API made is not.
-            (other.id != id && other.owner == Owner::Api).then(|| {
-                Refusal::Invalid(format!(
-                    "{}: namespace {name} conflicts with {} ({}), which was made through the API; delete it there, or do not \
-                     declare this one",
-                    file.display(),
-                    other.name,
-                    other.id
-                ))
-            })
+        let taken = |draft: &Self, other: NamespaceId, stands: bool| {
+            let other = draft.namespace(other).filter(|other| other.id != id)?;
+            let why = match other.owner {
+                Owner::Api => "was made through the API",
+                Owner::Kept => "was declared before and holds what the API made",
+                Owner::File(_) if stands => "holds what the API made there",
+                // It is declared as well, which the file channel has looked after.
+                Owner::File(_) => return None,
+            };
+            Some(Refusal::Invalid(format!(
+                "{}: namespace {name} conflicts with {} ({}), which {why}; delete it there, or do not declare this one",
+                file.display(),
+                other.name,
+                other.id
+            )))
         };
         let clash = if kind == NamespaceType::Http {
-            self.discovered(name).and_then(|other| taken(self, other))
+            let other =
+                self.discovered(name).filter(|id| self.namespace(*id).is_some_and(|one| one.owner == Owner::Api));
+            other.and_then(|other| taken(self, other, false))
         } else {
             let fault = |fault| Refusal::Name { namespace: name.into(), fault };
             let apex = Name::parse(name).map_err(fault)?;
             // The zone itself, or the one in which a name of the API's stands there.
             let node = self.tables.get(view).and_then(|table| table.find_name(&apex));
             let zone = node.and_then(|node| Some(Name::from_lower(node.name().get(node.apex_offset()..)?)));
-            self.namespace_at(view, zone.as_ref().unwrap_or(&apex)).and_then(|other| taken(self, other))
+            let other = self.namespace_at(view, zone.as_ref().unwrap_or(&apex));
+            other.and_then(|other| taken(self, other, self.stands_at(other, &apex)))
         };
         if let Some(clash) = clash {
             return Err(clash);
         }
         let before = self.namespace(id);
+        if before.is_some_and(|before| has_zone(before.namespace_type) != has_zone(kind)) && self.holds_others(id) {
+            return Err(Refusal::Invalid(format!(
+                "{}: namespace {name} was of another type and holds what the API made; delete that first, or leave the \
+                 type as it was",
+                file.display()
+            )));
+        }
         let http_name = match before {
             Some(before) => before.http_name.clone(),
             None if self.discovered(name).is_some() => format!("{name}-{}", &id.to_string()[3..11]).into(),
@@ -107,6 +125,31 @@ impl Draft<'_> {
             self.put_namespace(entry);
         }
         Ok(id)
+    }
+
+    /// Whether something in the zone of a namespace that the API made has its name at `apex` or below.
+    fn stands_at(&self, namespace: NamespaceId, apex: &Name) -> bool {
+        let Some((_, zone)) = self.namespace(namespace).and_then(|entry| self.settings.zone(entry)) else {
+            return false;
+        };
+        let at = |name: &Name| name == apex || is_below(name, apex);
+        let services = self.services_of(namespace).into_iter().filter_map(|id| self.service(id));
+        services.filter(|entry| !entry.service.dns_records.is_empty()).any(|entry| {
+            let Ok(owner) = zone.child(&entry.name) else { return false };
+            let mut targets = entry.service.instances.iter().filter(|one| !one.declared);
+            entry.owner == Owner::Api && at(&owner)
+                || entry.service.ttl(RecordType::Srv).is_some()
+                    && targets.any(|one| owner.child(one.id()).is_ok_and(|name| at(&name)))
+        })
+    }
+
+    /// Whether the API made a service of a namespace, or an instance in one.
+    pub(super) fn holds_others(&self, namespace: NamespaceId) -> bool {
+        let services = self.services_of(namespace);
+        services
+            .into_iter()
+            .filter_map(|id| self.service(id))
+            .any(|entry| entry.owner == Owner::Api || entry.service.instances.iter().any(|instance| !instance.declared))
     }
 
     /// Puts the declared services of a namespace, and takes those away that are declared no more.
@@ -139,7 +182,8 @@ impl Draft<'_> {
         service.instances = service.instances.iter().map(|one| declared(one)).collect();
         let before = self.service(id);
         if let Some(before) = before {
-            service.instances = joined(&before.service.instances, &service.instances).map_err(|instance| {
+            let check = Some(&service.health_check).filter(|check| **check != before.service.health_check);
+            service.instances = joined(&before.service.instances, &service.instances, check).map_err(|instance| {
                 Refusal::Invalid(format!(
                     "{}: instance {instance} of service {name} was registered through the API already; deregister it \
                      there, or do not declare it",
@@ -153,7 +197,10 @@ impl Draft<'_> {
         if is_same {
             return Ok(id);
         }
-        let moved = before.is_none_or(|before| before.service.instances != service.instances);
+        let moved = before.is_none_or(|before| !are_alike(&before.service.instances, &service.instances));
+        let renewed = before.map(|before| Instances::differences(&before.service.instances, &service.instances));
+        let renewed = renewed.into_iter().flatten().filter_map(|(_, after)| after.filter(|after| !after.declared));
+        let renewed: Vec<_> = renewed.cloned().collect();
         let revision = before.map_or(0, |before| before.instances_revision);
         let entry = ServiceEntry {
             id,
@@ -170,12 +217,18 @@ impl Draft<'_> {
             return Err(Refusal::Invalid(format!("{}: {clash}", file.display())));
         }
         self.put_service(entry);
+        for instance in renewed {
+            self.write_instance(id, &instance);
+        }
         Ok(id)
     }
 
     /// Which owner name of a declared service is that of something the API made. What the files declare has been held
     /// against itself.
     fn clash(&self, namespace: NamespaceId, declared: &ServiceEntry) -> Option<String> {
+        if declared.service.dns_records.is_empty() {
+            return None;
+        }
         let key = declared.name.to_ascii_lowercase();
         // `i.s` is also instance i of service s.
         for (dot, _) in key.match_indices('.') {
@@ -200,7 +253,9 @@ impl Draft<'_> {
                 key => format!("{}.{key}", instance.id().to_ascii_lowercase()),
             };
             let other = self.service_named(namespace, &name).and_then(|id| self.service(id));
-            if let Some(other) = other.filter(|other| other.owner == Owner::Api) {
+            if let Some(other) =
+                other.filter(|other| other.owner == Owner::Api && !other.service.dns_records.is_empty())
+            {
                 return Some(format!(
                     "instance {} of service {} has the DNS name of service {}, which was made through the API; delete \
                      it there, or call the instance otherwise",
@@ -240,6 +295,11 @@ impl Draft<'_> {
     }
 }
 
+/// The id of a declared namespace.
+fn id_of(name: &str, declared: &Namespace) -> NamespaceId {
+    NamespaceId::of_name(&[name, declared.vpc.as_deref().unwrap_or_default()])
+}
+
 /// The instance, known to be declared.
 fn declared(instance: &Instance) -> Instance {
     let mut instance = instance.clone();
@@ -247,9 +307,17 @@ fn declared(instance: &Instance) -> Instance {
     instance
 }
 
+/// Whether two lists are the same but for health.
+fn are_alike(before: &Instances, after: &Instances) -> bool {
+    let is_alike = |(a, b): (&Arc<Instance>, &Arc<Instance>)| {
+        Arc::ptr_eq(a, b) || (a.id(), a.packed(), a.declared) == (b.id(), b.packed(), b.declared)
+    };
+    before.len() == after.len() && before.iter().zip(after.iter()).all(is_alike)
+}
+
 /// The declared instances and those of `before` that the API registered; the id of one that is both is an error. What
-/// did not change is shared with `before`.
-fn joined(before: &Instances, declared: &Instances) -> Result<Instances, String> {
+/// did not change is shared with `before`, unless its health starts anew with another `check`.
+fn joined(before: &Instances, declared: &Instances, check: Option<&HealthCheck>) -> Result<Instances, String> {
     let mut all = Instances::default();
     let mut api: BTreeMap<&str, _> =
         before.iter().filter(|one| !one.declared).map(|one| (one.id(), Arc::clone(one))).collect();
@@ -259,11 +327,21 @@ fn joined(before: &Instances, declared: &Instances) -> Result<Instances, String>
     let mut merged: Vec<_> = declared
         .iter()
         .map(|new| match before.get(new.id()) {
+            Some(old) if check.is_none() && old.packed() == new.packed() => Arc::clone(old),
             Some(old) if **old == **new => Arc::clone(old),
             _ => Arc::clone(new),
         })
         .collect();
-    merged.extend(std::mem::take(&mut api).into_values());
+    merged.extend(std::mem::take(&mut api).into_values().map(
+        |old| match check.map(|check| check.initial_status(&old)) {
+            Some(status) if old.status != status || old.status_due != 0 => {
+                let mut renewed = Instance::clone(&old).with_status(status);
+                renewed.status_due = 0;
+                Arc::new(renewed)
+            }
+            _ => old,
+        },
+    ));
     merged.sort_unstable_by(|a, b| a.id().cmp(b.id()));
     for instance in merged {
         all.insert(instance);

@@ -2,6 +2,7 @@
 //!
 //! * `start`, `stop`, `check`, `queries`, `tcp`: one server's life and manners.
 //! * `api`: who may ask the AWS API.
+//! * `crash`: what is left after a kill, and data folders that are not for this server.
 //! * `reload`: declarations that change while queries come in; not one answer may be lost or wrong.
 //! * `clients`: resolvers and programs of others, in a network namespace with a `resolv.conf` of its own.
 //!
@@ -13,6 +14,7 @@
 mod api;
 mod check;
 mod clients;
+mod crash;
 mod queries;
 mod reload;
 mod start;
