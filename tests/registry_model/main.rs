@@ -40,6 +40,8 @@ struct World {
     declared: Vec<DeclaredNamespace>,
     /// Whether the last step may have moved instances revisions further than it had to.
     moves: bool,
+    /// Steps done so far.
+    steps: usize,
     /// The highest instances revision that each service showed.
     revisions: BTreeMap<ServiceId, u64>,
     /// The highest serial that each zone showed.
@@ -61,6 +63,7 @@ impl World {
             reference: Reference::default(),
             declared: Vec::new(),
             moves: false,
+            steps: 0,
             revisions: BTreeMap::new(),
             serials: BTreeMap::new(),
             operations: BTreeSet::new(),
