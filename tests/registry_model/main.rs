@@ -11,6 +11,7 @@ mod declare;
 mod dns;
 mod ops;
 mod reference;
+mod rules;
 mod steps;
 #[path = "../support/mod.rs"]
 mod support;
@@ -148,13 +149,13 @@ impl World {
     /// A namespace, or one that is not there.
     fn namespace(&self, which: u8) -> NamespaceId {
         let all: Vec<_> = self.reference.namespaces.values().map(|one| (&one.name, one.id)).collect();
-        pick(all, which).unwrap_or(NamespaceId::random(7))
+        pick(all, which).unwrap_or_else(|| NamespaceId::random(7))
     }
 
     /// A service, or one that is not there.
     fn service(&self, which: u8) -> ServiceId {
         let all: Vec<_> = self.reference.services.values().map(|one| (&one.name, one.id)).collect();
-        pick(all, which).unwrap_or(ServiceId::random(7))
+        pick(all, which).unwrap_or_else(|| ServiceId::random(7))
     }
 }
 
