@@ -75,8 +75,9 @@ pub(super) fn compile(draft: &Draft<'_>, revision: u64) -> Result<Vec<Option<Sna
             let same = before.as_ref().filter(|(other, before, _)| other == view && before.apex == zone.apex);
             let before = same.map(|(_, _, service)| *service);
             if draft.declares {
-                let clash =
-                    clash(editor(&mut editors, draft, *view), zone, name, service, before).map_err(named(name))?;
+                let editor = editor(&mut editors, draft, *view);
+                let is_apex = |name: &Name| draft.namespace_at(*view, name).is_some();
+                let clash = clash(editor, is_apex, zone, name, service, before).map_err(named(name))?;
                 clash.map_or(Ok(()), |text| Err(Refusal::Invalid(text)))?;
             }
             compile::put_service(editor(&mut editors, draft, *view), zone, name, service, before)
@@ -127,16 +128,16 @@ fn edit<'d>(
 }
 
 /// Whose owner name among those that a service gets anew is somebody else's already, or lies in another's zone. So it
-/// may be where a declaration meets what the API made.
+/// may be where a declaration meets what the API made. `is_apex` tells the apexes of namespaces.
 fn clash(
     editor: &Editor<'_>,
+    is_apex: impl Fn(&Name) -> bool,
     zone: &Zone,
     name: &str,
     service: &Service,
     before: Option<&Service>,
 ) -> Result<Option<String>, NameError> {
     let is_taken = |owner: &Name| {
-        let is_apex = |name: &Name| editor.node(name).is_some_and(|node| node.apex_offset() == 0);
         let above = std::iter::successors(Some(owner.clone()), Name::parent);
         editor.node(owner).is_some_and(|node| node.flags().has(Flags::SERVICE_DATA))
             || above.take_while(|name| *name != zone.apex).any(|name| is_apex(&name))

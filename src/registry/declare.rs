@@ -89,14 +89,19 @@ impl Draft<'_> {
         if let Some(clash) = clash {
             return Err(clash);
         }
-        let before = self.namespace(id);
-        if before.is_some_and(|before| has_zone(before.namespace_type) != has_zone(kind)) && self.holds_others(id) {
-            return Err(Refusal::Invalid(format!(
-                "{}: namespace {name} was of another type and holds what the API made; delete that first, or leave the \
-                 type as it was",
-                file.display()
-            )));
+        let changes_type = |before: &NamespaceEntry| has_zone(before.namespace_type) != has_zone(kind);
+        if self.namespace(id).is_some_and(changes_type) {
+            if self.holds_others(id) {
+                return Err(Refusal::Invalid(format!(
+                    "{}: namespace {name} was of another type and holds what the API made; delete that first, or leave \
+                     the type as it was",
+                    file.display()
+                )));
+            }
+            // Their names have other keys from now on.
+            self.undeclare_services(id, &HashSet::new());
         }
+        let before = self.namespace(id);
         let http_name = match before {
             Some(before) => before.http_name.clone(),
             None if self.discovered(name).is_some() => format!("{name}-{}", &id.to_string()[3..11]).into(),

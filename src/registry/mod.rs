@@ -102,7 +102,20 @@ impl Registry {
         let tables = registry.tables();
         let nothing = Catalog::default();
         let mut draft = Draft::new(&nothing, &registry.settings, &tables, now());
-        recovered.namespaces.into_iter().for_each(|entry| draft.put_namespace(entry));
+        for entry in recovered.namespaces {
+            let zone = registry.settings.zone(&entry);
+            let other = zone.and_then(|(view, apex)| draft.namespace(draft.namespace_at(view, &apex)?));
+            if let Some(other) = other {
+                // They were made when their VPCs were told apart.
+                let (one, two) = (other.id, entry.id);
+                return Err(StoreError::Corrupt(format!(
+                    "namespaces {one} and {two} are both {}, for the same clients: configure the VPCs (vpcs) that they \
+                     were made for",
+                    entry.name
+                )));
+            }
+            draft.put_namespace(entry);
+        }
         recovered.services.into_iter().for_each(|entry| draft.put_service(entry));
         let corrupt = |refusal: Refusal| StoreError::Corrupt(refusal.to_string());
         let snapshots = compile::compile(&draft, recovered.revision).map_err(corrupt)?;

@@ -70,6 +70,19 @@ fn a_namespace_may_change_its_vpc_unless_the_api_put_something_into_it() {
 }
 
 #[test]
+fn services_are_found_after_their_namespace_changed_its_type() {
+    let mut registry = Registry::new(Vec::new());
+    let namespace = |namespace_type, name: &str| {
+        let services = [(name.into(), Service::default())].into();
+        one("z.test", Namespace { namespace_type, services, ..Namespace::default() })
+    };
+    registry.apply(Command::Declare(namespace(NamespaceType::Http, "A"))).unwrap();
+    registry.apply(Command::Declare(namespace(NamespaceType::DnsPublic, "a"))).unwrap();
+    let a = service_named(&registry, "z.test", "a");
+    assert_eq!(registry.catalog().read().service_count(a.namespace), 1);
+}
+
+#[test]
 fn a_declared_name_is_in_nobody_elses_zone() {
     let mut registry = Registry::new(Vec::new());
     create_namespace(&mut registry, "a.z.test");
@@ -189,4 +202,19 @@ fn a_request_again_needs_no_quota() {
     let first = registry.apply(create("a.test")).unwrap();
     assert_eq!(registry.apply(create("a.test")).unwrap().outcome, first.outcome);
     assert!(matches!(registry.apply(create("b.test")), Err(Refusal::Quota(_))));
+}
+
+#[test]
+fn namespaces_of_two_vpcs_are_not_mixed_when_the_vpcs_go() {
+    let store = Arc::new(Memory::default());
+    let settings = Settings { vpcs: vec!["vpc-1".into(), "vpc-2".into()], ..Settings::default() };
+    let mut registry = Registry::open(settings.clone(), Arc::<Memory>::clone(&store)).unwrap();
+    for vpc in ["vpc-1", "vpc-2"] {
+        let vpc = Some(vpc.into());
+        let create = CreateNamespace { name: "z.test".into(), vpc, ..CreateNamespace::default() };
+        registry.apply(Command::CreateNamespace(create)).unwrap();
+    }
+    let refused = Registry::open(Settings::default(), Arc::<Memory>::clone(&store)).err().unwrap();
+    assert!(refused.to_string().contains("configure the VPCs"), "{refused}");
+    Registry::open(settings, store).unwrap();
 }
