@@ -84,7 +84,10 @@ impl Draft<'_> {
             let node = self.tables.get(view).and_then(|table| table.find_name(&apex));
             let zone = node.and_then(|node| Some(Name::from_lower(node.name().get(node.apex_offset()..)?)));
             let other = self.namespace_at(view, zone.as_ref().unwrap_or(&apex));
-            other.and_then(|other| taken(self, other, self.stands_at(other, &apex)))
+            // What only the table still has goes with this declaration.
+            let stands = other.is_some_and(|other| self.stands_at(other, &apex));
+            let other = other.filter(|other| stands || self.namespace_at(view, &apex) == Some(*other));
+            other.and_then(|other| taken(self, other, stands))
         };
         if let Some(clash) = clash {
             return Err(clash);
@@ -142,7 +145,7 @@ impl Draft<'_> {
         services.filter(|entry| !entry.service.dns_records.is_empty()).any(|entry| {
             let Ok(owner) = zone.child(&entry.name) else { return false };
             let mut targets = entry.service.instances.iter().filter(|one| !one.declared);
-            entry.owner == Owner::Api && at(&owner)
+            !matches!(entry.owner, Owner::File(_)) && at(&owner)
                 || entry.service.ttl(RecordType::Srv).is_some()
                     && targets.any(|one| owner.child(one.id()).is_ok_and(|name| at(&name)))
         })
