@@ -44,6 +44,13 @@ pub enum Command {
     Untag(Resource, Vec<String>),
 }
 
+impl Command {
+    /// Whether it brings many things at once, and so is a batch of its own.
+    pub(super) fn is_declaration(&self) -> bool {
+        matches!(self, Self::Declare(_) | Self::Import(_))
+    }
+}
+
 /// What can have tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource {

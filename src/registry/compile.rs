@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::command::Refusal;
 use super::draft::Draft;
 use super::entry::{NamespaceEntry, ServiceEntry};
-use crate::model::{NamespaceId, Service, ServiceId, ZoneSource};
+use crate::model::{Instances, NamespaceId, Service, ServiceId, ZoneSource};
 use crate::table::compile::{self, Apex, Zone};
-use crate::table::{Editor, Snapshot};
+use crate::table::{Editor, Flags, Snapshot};
 use crate::wire::{Name, NameError};
 use crate::zone;
 
@@ -74,6 +74,12 @@ pub(super) fn compile(draft: &Draft<'_>, revision: u64) -> Result<Vec<Option<Sna
         if let Some((view, zone, service)) = after {
             let same = before.as_ref().filter(|(other, before, _)| other == view && before.apex == zone.apex);
             let before = same.map(|(_, _, service)| *service);
+            if draft.declares {
+                let editor = editor(&mut editors, draft, *view);
+                let is_apex = |name: &Name| draft.namespace_at(*view, name).is_some();
+                let clash = clash(editor, is_apex, zone, name, service, before).map_err(named(name))?;
+                clash.map_or(Ok(()), |text| Err(Refusal::Invalid(text)))?;
+            }
             compile::put_service(editor(&mut editors, draft, *view), zone, name, service, before)
                 .map_err(named(name))?;
         }
@@ -119,6 +125,43 @@ fn edit<'d>(
         Some((view, Zone { apex }, &entry.service))
     });
     Ok((before.is_some() || after.is_some()).then_some(Edit { name, before, after }))
+}
+
+/// Whose owner name among those that a service gets anew is somebody else's already, or lies in another's zone. So it
+/// may be where a declaration meets what the API made. `is_apex` tells the apexes of namespaces.
+fn clash(
+    editor: &Editor<'_>,
+    is_apex: impl Fn(&Name) -> bool,
+    zone: &Zone,
+    name: &str,
+    service: &Service,
+    before: Option<&Service>,
+) -> Result<Option<String>, NameError> {
+    let is_taken = |owner: &Name| {
+        let above = std::iter::successors(Some(owner.clone()), Name::parent);
+        editor.node(owner).is_some_and(|node| node.flags().has(Flags::SERVICE_DATA))
+            || above.take_while(|name| *name != zone.apex).any(|name| is_apex(&name))
+    };
+    let told = |what: String, owner: &Name| {
+        Some(format!(
+            "{what} has the DNS name {owner}, which is taken, or lies in another zone; delete what the API made there, \
+             or declare it under another name"
+        ))
+    };
+    let owner = zone.apex.child(name)?;
+    let had_records = before.is_some_and(|before| !before.dns_records.is_empty());
+    if name != "." && !service.dns_records.is_empty() && !had_records && is_taken(&owner) {
+        return Ok(told(format!("service {name}"), &owner));
+    }
+    for (old, new) in Instances::differences(compile::targets(before), compile::targets(Some(service))) {
+        if let (None, Some(new)) = (old, new) {
+            let target = owner.child(new.id())?;
+            if is_taken(&target) {
+                return Ok(told(format!("instance {} of service {name}", new.id()), &target));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The services of a namespace whose zone is another than before, but for those in `known`.

@@ -5,13 +5,14 @@
 //! [`Owner::Kept`], for as long as something of the API's is in it. The ids of what is declared are made of names, so
 //! that they are the same after every start.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::command::{Outcome, Refusal};
-use super::draft::Draft;
+use super::draft::{Draft, has_zone};
 use super::entry::{NamespaceEntry, Owner, ServiceEntry};
+use super::namespaces::is_below;
 use crate::model::{
     HealthCheck, Instance, Instances, Namespace, NamespaceId, NamespaceType, OperationId, RecordType, Service,
     ServiceId, State,
@@ -22,24 +23,27 @@ impl Draft<'_> {
     /// Puts `state` in the place of everything that is declared.
     pub(super) fn declare(&mut self, state: State) -> Result<Outcome, Refusal> {
         let State { namespaces, zones } = state;
+        self.declares = true;
         if zones != self.catalog.zones {
             self.zones = Some(zones);
         }
-        let mut declared = HashSet::new();
-        for (name, namespace) in namespaces {
-            let id = self.declare_namespace(&name, &namespace)?;
-            declared.insert(id);
-            self.declare_services(id, namespace)?;
-        }
+        let declared: HashSet<_> = namespaces.iter().map(|(name, namespace)| id_of(name, namespace)).collect();
+        // What goes, goes first: something else may take over its names.
         let gone = |entry: &&Arc<NamespaceEntry>| entry.owner != Owner::Api && !declared.contains(&entry.id);
         let gone: Vec<_> = self.catalog.namespaces.values().filter(gone).map(|entry| entry.id).collect();
         for id in gone {
             self.undeclare_services(id, &HashSet::new());
             if self.services_of(id).is_empty() {
                 self.remove_namespace(id);
-            } else if let Some(entry) = self.edit_namespace(id) {
+            } else if self.namespace(id).is_some_and(|entry| entry.owner != Owner::Kept)
+                && let Some(entry) = self.edit_namespace(id)
+            {
                 entry.owner = Owner::Kept;
             }
+        }
+        for (name, namespace) in namespaces {
+            let id = self.declare_namespace(&name, &namespace)?;
+            self.declare_services(id, namespace)?;
         }
         Ok(Outcome::Done)
     }
@@ -48,37 +52,57 @@ impl Draft<'_> {
     fn declare_namespace(&mut self, name: &str, declared: &Namespace) -> Result<NamespaceId, Refusal> {
         let kind = declared.namespace_type;
         let file: Arc<Path> = declared.source.clone().unwrap_or_else(|| Path::new("").into());
-        let of_name = || NamespaceId::of_name(&[name, declared.vpc.as_deref().unwrap_or_default()]);
-        let id = declared.id.unwrap_or_else(of_name);
+        let id = id_of(name, declared);
         let view = self
             .settings
             .view(kind, declared.vpc.as_deref())
             .map_err(|refusal| Refusal::Invalid(format!("{}: namespace {name}: {refusal}", file.display())))?;
-        let taken = |draft: &Self, other: NamespaceId| {
-            let other = draft.namespace(other)?;
-            // What was declared before may be on its way out; what the API made is not.
-            (other.id != id && other.owner == Owner::Api).then(|| {
-                Refusal::Invalid(format!(
-                    "{}: namespace {name} conflicts with {} ({}), which was made through the API; delete it there, or do not \
-                     declare this one",
-                    file.display(),
-                    other.name,
-                    other.id
-                ))
-            })
+        let taken = |draft: &Self, other: NamespaceId, stands: bool| {
+            let other = draft.namespace(other).filter(|other| other.id != id)?;
+            let why = match other.owner {
+                Owner::Api => "was made through the API",
+                Owner::Kept => "was declared before and holds what the API made",
+                Owner::File(_) if stands => "holds what the API made there",
+                // It is declared as well, which the file channel has looked after.
+                Owner::File(_) => return None,
+            };
+            Some(Refusal::Invalid(format!(
+                "{}: namespace {name} conflicts with {} ({}), which {why}; delete it there, or do not declare this one",
+                file.display(),
+                other.name,
+                other.id
+            )))
         };
         let clash = if kind == NamespaceType::Http {
-            self.discovered(name).and_then(|other| taken(self, other))
+            let other =
+                self.discovered(name).filter(|id| self.namespace(*id).is_some_and(|one| one.owner == Owner::Api));
+            other.and_then(|other| taken(self, other, false))
         } else {
             let fault = |fault| Refusal::Name { namespace: name.into(), fault };
             let apex = Name::parse(name).map_err(fault)?;
             // The zone itself, or the one in which a name of the API's stands there.
             let node = self.tables.get(view).and_then(|table| table.find_name(&apex));
             let zone = node.and_then(|node| Some(Name::from_lower(node.name().get(node.apex_offset()..)?)));
-            self.namespace_at(view, zone.as_ref().unwrap_or(&apex)).and_then(|other| taken(self, other))
+            let other = self.namespace_at(view, zone.as_ref().unwrap_or(&apex));
+            // What only the table still has goes with this declaration.
+            let stands = other.is_some_and(|other| self.stands_at(other, &apex));
+            let other = other.filter(|other| stands || self.namespace_at(view, &apex) == Some(*other));
+            other.and_then(|other| taken(self, other, stands))
         };
         if let Some(clash) = clash {
             return Err(clash);
+        }
+        let changes_type = |before: &NamespaceEntry| has_zone(before.namespace_type) != has_zone(kind);
+        if self.namespace(id).is_some_and(changes_type) {
+            if self.holds_others(id) {
+                return Err(Refusal::Invalid(format!(
+                    "{}: namespace {name} was of another type and holds what the API made; delete that first, or leave \
+                     the type as it was",
+                    file.display()
+                )));
+            }
+            // Their names have other keys from now on.
+            self.undeclare_services(id, &HashSet::new());
         }
         let before = self.namespace(id);
         if let Some(before) = before.filter(|before| before.owner == Owner::Api || *before.name != *name) {
@@ -114,6 +138,31 @@ impl Draft<'_> {
         Ok(id)
     }
 
+    /// Whether something in the zone of a namespace that the API made has its name at `apex` or below.
+    fn stands_at(&self, namespace: NamespaceId, apex: &Name) -> bool {
+        let Some((_, zone)) = self.namespace(namespace).and_then(|entry| self.settings.zone(entry)) else {
+            return false;
+        };
+        let at = |name: &Name| name == apex || is_below(name, apex);
+        let services = self.services_of(namespace).into_iter().filter_map(|id| self.service(id));
+        services.filter(|entry| !entry.service.dns_records.is_empty()).any(|entry| {
+            let Ok(owner) = zone.child(&entry.name) else { return false };
+            let mut targets = entry.service.instances.iter().filter(|one| !one.declared);
+            !matches!(entry.owner, Owner::File(_)) && at(&owner)
+                || entry.service.ttl(RecordType::Srv).is_some()
+                    && targets.any(|one| owner.child(one.id()).is_ok_and(|name| at(&name)))
+        })
+    }
+
+    /// Whether the API made a service of a namespace, or an instance in one.
+    pub(super) fn holds_others(&self, namespace: NamespaceId) -> bool {
+        let services = self.services_of(namespace);
+        services
+            .into_iter()
+            .filter_map(|id| self.service(id))
+            .any(|entry| entry.owner == Owner::Api || entry.service.instances.iter().any(|instance| !instance.declared))
+    }
+
     /// Puts the declared services of a namespace, and takes those away that are declared no more.
     fn declare_services(&mut self, namespace: NamespaceId, declared: Namespace) -> Result<(), Refusal> {
         let mut ids = HashSet::new();
@@ -141,16 +190,7 @@ impl Draft<'_> {
                 file.display()
             )));
         }
-        let known = self.service(id).map(|before| (&before.service.health_check, &before.service.instances));
-        // What a probe has found stays found.
-        let known = known.filter(|(check, _)| **check == service.health_check);
-        let known = known.filter(|(check, _)| matches!(check, HealthCheck::Probe(_))).map(|(_, instances)| instances);
-        let with_status = |one: &Instance| {
-            let before = known.and_then(|known| known.get(one.id()));
-            let before = before.filter(|before| before.attributes() == one.attributes());
-            before.map_or_else(|| one.clone(), |before| one.clone().with_status(before.status))
-        };
-        service.instances = service.instances.iter().map(|one| declared(&with_status(one))).collect();
+        service.instances = service.instances.iter().map(|one| declared(one)).collect();
         if let Some(before) = self.service(id) {
             let is_other = before.owner == Owner::Api
                 || before.namespace != namespace
@@ -169,7 +209,8 @@ impl Draft<'_> {
         }
         let before = self.service(id);
         if let Some(before) = before {
-            service.instances = joined(&before.service.instances, &service.instances).map_err(|instance| {
+            let begins_anew = service.health_check != before.service.health_check;
+            service.instances = joined(before, &service, begins_anew).map_err(|instance| {
                 Refusal::Invalid(format!(
                     "{}: instance {instance} of service {name} was registered through the API already; deregister it \
                      there, or do not declare it",
@@ -183,7 +224,10 @@ impl Draft<'_> {
         if is_same {
             return Ok(id);
         }
-        let moved = before.is_none_or(|before| before.service.instances != service.instances);
+        let moved = before.is_none_or(|before| !are_alike(&before.service.instances, &service.instances));
+        let renewed = before.map(|before| Instances::differences(&before.service.instances, &service.instances));
+        let renewed = renewed.into_iter().flatten().filter_map(|(_, after)| after.filter(|after| !after.declared));
+        let renewed: Vec<_> = renewed.cloned().collect();
         let revision = before.map_or(0, |before| before.instances_revision);
         let entry = ServiceEntry {
             id,
@@ -200,12 +244,18 @@ impl Draft<'_> {
             return Err(Refusal::Invalid(format!("{}: {clash}", file.display())));
         }
         self.put_service(entry);
+        for instance in renewed {
+            self.write_instance(id, &instance);
+        }
         Ok(id)
     }
 
     /// Which owner name of a declared service is that of something the API made. What the files declare has been held
     /// against itself.
     fn clash(&self, namespace: NamespaceId, declared: &ServiceEntry) -> Option<String> {
+        if declared.service.dns_records.is_empty() {
+            return None;
+        }
         let key = declared.name.to_ascii_lowercase();
         // `i.s` is also instance i of service s.
         for (dot, _) in key.match_indices('.') {
@@ -230,7 +280,9 @@ impl Draft<'_> {
                 key => format!("{}.{key}", instance.id().to_ascii_lowercase()),
             };
             let other = self.service_named(namespace, &name).and_then(|id| self.service(id));
-            if let Some(other) = other.filter(|other| other.owner == Owner::Api) {
+            if let Some(other) =
+                other.filter(|other| other.owner == Owner::Api && !other.service.dns_records.is_empty())
+            {
                 return Some(format!(
                     "instance {} of service {} has the DNS name of service {}, which was made through the API; delete \
                      it there, or call the instance otherwise",
@@ -270,6 +322,11 @@ impl Draft<'_> {
     }
 }
 
+/// The id of a declared namespace.
+fn id_of(name: &str, declared: &Namespace) -> NamespaceId {
+    declared.id.unwrap_or_else(|| NamespaceId::of_name(&[name, declared.vpc.as_deref().unwrap_or_default()]))
+}
+
 /// The instance, known to be declared.
 fn declared(instance: &Instance) -> Instance {
     let mut instance = instance.clone();
@@ -277,24 +334,43 @@ fn declared(instance: &Instance) -> Instance {
     instance
 }
 
-/// The declared instances and those of `before` that the API registered; the id of one that is both is an error. What
-/// did not change is shared with `before`.
-fn joined(before: &Instances, declared: &Instances) -> Result<Instances, String> {
-    let mut all = Instances::default();
-    let mut api: BTreeMap<&str, _> =
-        before.iter().filter(|one| !one.declared).map(|one| (one.id(), Arc::clone(one))).collect();
-    if let Some(id) = declared.ids().find(|id| api.contains_key(id)) {
-        return Err(id.to_owned());
-    }
-    let mut merged: Vec<_> = declared
-        .iter()
-        .map(|new| match before.get(new.id()) {
-            Some(old) if **old == **new => Arc::clone(old),
+/// Whether two lists are the same but for health.
+fn are_alike(before: &Instances, after: &Instances) -> bool {
+    let is_alike = |(a, b): (&Arc<Instance>, &Arc<Instance>)| {
+        Arc::ptr_eq(a, b) || (a.id(), a.packed(), a.declared) == (b.id(), b.packed(), b.declared)
+    };
+    before.len() == after.len() && before.iter().zip(after.iter()).all(is_alike)
+}
+
+/// The declared instances and those that the API registered in the service before; the id of one that is both is an
+/// error. What did not change is shared. With another health check, health `begins_anew`; what a probe has found stays
+/// otherwise, and of a custom check the file says.
+fn joined(before: &ServiceEntry, declared: &Service, begins_anew: bool) -> Result<Instances, String> {
+    let (old, check) = (&before.service.instances, &declared.health_check);
+    let is_known = |known: &Instance, new: &Instance| {
+        let keeps = !begins_anew && matches!(check, HealthCheck::Probe(_));
+        known == new || keeps && known.declared && known.packed() == new.packed()
+    };
+    let mut merged = Vec::with_capacity(declared.instances.len());
+    for new in declared.instances.iter() {
+        merged.push(match old.get(new.id()) {
+            Some(known) if !known.declared => return Err(new.id().to_owned()),
+            Some(known) if is_known(known, new) => Arc::clone(known),
             _ => Arc::clone(new),
-        })
-        .collect();
-    merged.extend(std::mem::take(&mut api).into_values());
+        });
+    }
+    for registered in old.iter().filter(|one| !one.declared) {
+        let status = if begins_anew { check.initial_status(registered) } else { registered.status };
+        if begins_anew && (registered.status != status || registered.status_due != 0) {
+            let mut renewed = Instance::clone(registered).with_status(status);
+            renewed.status_due = 0;
+            merged.push(Arc::new(renewed));
+        } else {
+            merged.push(Arc::clone(registered));
+        }
+    }
     merged.sort_unstable_by(|a, b| a.id().cmp(b.id()));
+    let mut all = Instances::default();
     for instance in merged {
         all.insert(instance);
     }

@@ -37,8 +37,10 @@ pub(super) struct Draft<'c> {
     names: HashMap<(NamespaceId, Box<str>), Option<ServiceId>>,
     http_names: HashMap<Box<str>, Option<NamespaceId>>,
     apexes: HashMap<(usize, Name), Option<NamespaceId>>,
+    /// Whether it is a declaration, whose names nobody has claimed.
+    pub(super) declares: bool,
     /// Owner names that the batch gives away.
-    claims: HashSet<(usize, Name)>,
+    pub(super) claims: HashSet<(usize, Name)>,
     /// Rows of instances and operations, in the order of the changes.
     rows: Vec<Write>,
     /// Statuses that turn later.
@@ -65,6 +67,7 @@ impl<'c> Draft<'c> {
             namespaces: HashMap::new(),
             services: HashMap::new(),
             zones: None,
+            declares: false,
             names: HashMap::new(),
             http_names: HashMap::new(),
             apexes: HashMap::new(),
@@ -271,6 +274,9 @@ impl<'c> Draft<'c> {
             }
         }
         let is_declared = |entry: &&NamespaceEntry| matches!(entry.owner, Owner::File(_));
+        let changed =
+            self.namespaces.iter().filter(|(_, entry)| entry.as_ref().is_some_and(|entry| is_declared(&entry)));
+        holders.extend(changed.map(|(id, _)| *id).filter(|id| self.holds_others(*id)));
         for entry in holders.iter().filter_map(|id| self.namespace(*id)).filter(is_declared) {
             let value = Some(rows::encode_namespace(entry));
             rows.push(Write { table: Table::Namespaces, key: (*entry.id.as_bytes()).into(), value });

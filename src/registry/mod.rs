@@ -42,7 +42,7 @@ pub use command::{
 pub use entry::{NamespaceEntry, Owner, ServiceEntry};
 pub use operation::{Operation, OperationStatus, OperationType, Running};
 pub use quotas::Quotas;
-pub use rows::{check as check_row, decode_operation};
+pub use rows::{check as check_row, decode_operation, rewrite as rewrite_row};
 pub use settings::Settings;
 pub use writer::Sender;
 
@@ -105,7 +105,20 @@ impl Registry {
         let tables = registry.tables();
         let nothing = Catalog::default();
         let mut draft = Draft::new(&nothing, &registry.settings, &tables, now());
-        recovered.namespaces.into_iter().for_each(|entry| draft.put_namespace(entry));
+        for entry in recovered.namespaces {
+            let zone = registry.settings.zone(&entry);
+            let other = zone.and_then(|(view, apex)| draft.namespace(draft.namespace_at(view, &apex)?));
+            if let Some(other) = other {
+                // They were made when their VPCs were told apart.
+                let (one, two) = (other.id, entry.id);
+                return Err(StoreError::Corrupt(format!(
+                    "namespaces {one} and {two} are both {}, for the same clients: configure the VPCs (vpcs) that they \
+                     were made for",
+                    entry.name
+                )));
+            }
+            draft.put_namespace(entry);
+        }
         recovered.services.into_iter().for_each(|entry| draft.put_service(entry));
         let corrupt = |refusal: Refusal| StoreError::Corrupt(refusal.to_string());
         let snapshots = compile::compile(&draft, recovered.revision).map_err(corrupt)?;
@@ -169,12 +182,31 @@ impl Registry {
         results.pop().unwrap_or(Err(Refusal::Stopped))
     }
 
-    /// Applies commands in their order, each with the operation it has, if any. All that succeed become one revision.
+    /// Applies commands in their order, each with the operation it has, if any. All that succeed become one revision,
+    /// but for declarations, each of which is one of its own.
     fn apply_batch(&mut self, batch: Vec<(Command, Option<Operation>)>) -> Vec<Result<Change, Refusal>> {
+        let mut results = Vec::new();
+        let mut batch = batch.into_iter().peekable();
+        while let Some(first) = batch.next() {
+            // A declaration that is refused half-way, or that no tables can be made of, must not touch the others.
+            let is_declaration =
+                |(command, _): &(Command, _)| matches!(command, Command::Declare(_) | Command::Import(_));
+            let is_alone = is_declaration(&first);
+            let mut part = vec![first];
+            while !is_alone && let Some(next) = batch.next_if(|(next, _)| !next.is_declaration()) {
+                part.push(next);
+            }
+            results.append(&mut self.apply_part(part));
+        }
+        results
+    }
+
+    /// Applies a declaration, or commands none of which is one.
+    fn apply_part(&mut self, part: Vec<(Command, Option<Operation>)>) -> Vec<Result<Change, Refusal>> {
         let start = Instant::now();
-        let count = batch.len();
+        let count = part.len();
         let before = self.catalog.read().revision;
-        match self.try_batch(batch) {
+        match self.try_batch(part) {
             Ok(outcomes) => {
                 let (revision, instances) = {
                     let catalog = self.catalog.read();
@@ -204,29 +236,46 @@ impl Registry {
         let tables = self.tables();
         let catalog = self.catalog.read();
         let mut draft = Draft::new(&catalog, &self.settings, &tables, now);
-        while let Some(Reverse(due)) = self.due.peek().filter(|due| due.0.at <= now) {
-            draft.turn_status(due);
+        let mut turned = Vec::new();
+        while let Some(due) = self.due.peek().filter(|due| due.0.at <= now).cloned() {
+            draft.turn_status(&due.0);
+            turned.push(due);
             self.due.pop();
         }
-        let outcomes: Vec<_> = batch.into_iter().map(|(command, operation)| draft.apply(command, operation)).collect();
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for (command, operation) in batch {
+            let is_declaration = command.is_declaration();
+            let outcome = draft.apply(command, operation);
+            if is_declaration && outcome.is_err() {
+                // Part of it may be in the draft, which goes. What is due comes again.
+                self.due.extend(turned);
+                return Ok(vec![outcome]);
+            }
+            outcomes.push(outcome);
+        }
         if draft.is_empty() && catalog.revision != 0 {
             return Ok(outcomes);
         }
         let revision = catalog.revision + 1;
-        let snapshots = compile::compile(&draft, revision)?;
+        let snapshots = match compile::compile(&draft, revision) {
+            Ok(snapshots) => snapshots,
+            Err(refusal) => {
+                self.due.extend(turned);
+                return Err(refusal);
+            }
+        };
         compile::settle(&mut draft.zones);
         let mut rows = draft.rows();
         let mut parts = draft.into_parts();
         // Our own hold on a snapshot must not keep it in the list of retired ones.
         drop((catalog, tables));
-        if !rows.is_empty() {
-            let value = Some(revision.to_be_bytes().into());
-            rows.push(Write { table: Table::Meta, key: META_REVISION.into(), value });
-            if let Err(error) = self.store.commit(&rows) {
-                let reason = error.to_string();
-                self.broken = Some(reason.clone());
-                return Err(Refusal::Store(reason));
-            }
+        // Also where nothing else is to be written: serials and instances revisions follow it, and never go back.
+        let value = Some(revision.to_be_bytes().into());
+        rows.push(Write { table: Table::Meta, key: META_REVISION.into(), value });
+        if let Err(error) = self.store.commit(&rows) {
+            let reason = error.to_string();
+            self.broken = Some(reason.clone());
+            return Err(Refusal::Store(reason));
         }
         self.publish(snapshots);
         self.due.extend(std::mem::take(&mut parts.due).into_iter().map(Reverse));

@@ -22,7 +22,6 @@ impl Draft<'_> {
         let id = NamespaceId::random(fastrand::u128(..));
         operation.namespace = Some(id);
         let view = self.settings.view(create.namespace_type, create.vpc.as_deref())?;
-        quotas::namespaces(self)?;
         few_tags(&create.tags, &create.name)?;
         let entry = |http_name| NamespaceEntry {
             id,
@@ -64,6 +63,7 @@ impl Draft<'_> {
                 }
             }
         }
+        quotas::namespaces(self)?;
         let entry = entry(self.free_http_name(&create.name, id));
         self.put_namespace(entry);
         Ok(Outcome::Operation(self.finish(operation)))
@@ -106,7 +106,9 @@ impl Draft<'_> {
             }
         }
         let node = self.tables.get(view).and_then(|table| table.find_name(apex));
-        node.map(|_| format!("ConflictingDomainExists: records of another zone stand at or below {shown}"))
+        let claimed = |(of, owner): &(usize, Name)| *of == view && (owner == apex || is_below(owner, apex));
+        let taken = node.is_some() || self.claims.iter().any(claimed);
+        taken.then(|| format!("ConflictingDomainExists: records of another zone stand at or below {shown}"))
     }
 
     /// Changes a namespace.
@@ -159,7 +161,7 @@ fn replayed(same: &NamespaceEntry, create: &CreateNamespace) -> Result<Outcome, 
 }
 
 /// Whether `name` lies below `ancestor`.
-fn is_below(name: &Name, ancestor: &Name) -> bool {
+pub(super) fn is_below(name: &Name, ancestor: &Name) -> bool {
     let mut above = name.parent();
     while let Some(parent) = above {
         if parent == *ancestor {

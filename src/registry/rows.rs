@@ -318,6 +318,17 @@ fn attributes(pairs: Pairs<'_>) -> Option<Attributes> {
     fit.then(|| Attributes::from_pairs(pairs))
 }
 
+/// The value with which the meaning of a row is written by this version, for whoever wants to know whether it stays.
+pub fn rewrite(table: Table, key: &[u8], value: &[u8]) -> Result<Box<[u8]>, StoreError> {
+    Ok(match table {
+        Table::Namespaces => encode_namespace(&decode_namespace(key, value)?),
+        Table::Services => encode_service(&decode_service(key, value)?),
+        Table::Instances => encode_instance(&decode_instance(key, value)?.1),
+        Table::Operations => encode_operation(&decode_operation(key, value)?),
+        Table::Meta => value.into(),
+    })
+}
+
 /// Reads a row of any table, for whoever wants to know whether it can be read.
 pub fn check(table: Table, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
     match table {

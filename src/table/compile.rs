@@ -178,7 +178,7 @@ pub fn put_service(
 }
 
 /// The instances that have names of their own: those of a service with SRV records.
-fn targets(service: Option<&Service>) -> &Instances {
+pub(crate) fn targets(service: Option<&Service>) -> &Instances {
     const NONE: &Instances = &Instances::EMPTY;
     service.filter(|service| service.ttl(RecordType::Srv).is_some()).map_or(NONE, |service| &service.instances)
 }

@@ -5,6 +5,7 @@
 //! * `client`: the program as its own client, from `get` to `watch`.
 //! * `export`: a registry that moves from folder to folder.
 //! * `probes`: active health checks.
+//! * `crash`: what is left after a kill, and data folders that are not for this server.
 //! * `reload`: declarations that change while queries come in; not one answer may be lost or wrong.
 //! * `views`: what clients of VPCs see, and others do not.
 //! * `clients`: resolvers and programs of others, in a network namespace with a `resolv.conf` of its own.
@@ -18,6 +19,7 @@ mod api;
 mod check;
 mod client;
 mod clients;
+mod crash;
 mod export;
 mod probes;
 mod queries;

@@ -401,12 +401,13 @@ mod tests {
             ("FINGERPOST_LIMIT", "4294967295"),
             ("FINGERPOST_LIMIT", "all"),
             ("a_1", "ä b"),
+            ("team-name", ""),
         ];
         for pair in good {
             assert_eq!(service(&[pair]), [], "{pair:?}");
         }
         let long = ("k", &*"v".repeat(1025));
-        let key = (&*"k".repeat(65), "");
+        let key = (&*"k".repeat(256), "");
         let bad = [
             ("FINGERPOST_LIMIT", "0"),
             ("FINGERPOST_LIMIT", "4294967296"),
@@ -414,7 +415,7 @@ mod tests {
             ("FINGERPOST_LIMIT", "08"),
             ("FINGERPOST_X", "1"),
             ("fingerpost_limit", "1"),
-            ("a-b", ""),
+            ("a\u{1f}b", ""),
             ("", ""),
             ("k", "a\u{1e}"),
             long,

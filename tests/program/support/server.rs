@@ -102,6 +102,14 @@ impl Launch {
         self.command().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
+    /// Starts it on a free port, and kills it a moment later.
+    pub(crate) fn kill_after(&self, moment: Duration) {
+        let mut child = self.clone().dns("127.0.0.1:0").command().stderr(Stdio::null()).spawn().unwrap();
+        sleep(moment);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     /// Starts it, on a free port of 127.0.0.1 if no other address was given, and waits until it is ready.
     #[track_caller]
     pub(crate) fn start(self) -> Server {

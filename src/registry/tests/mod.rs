@@ -1,5 +1,7 @@
 //! The registry as its channels see it: commands in, names and entries out.
 
+mod conflicts;
+
 use std::path::Path;
 
 use super::*;
