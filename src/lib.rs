@@ -24,6 +24,7 @@
 //! | [`registry`] | the single writer: commands become changes and snapshots |
 //! | [`channel`] | how commands arrive; today from files |
 //! | [`config`] | flags, environment variables and the configuration file, resolved once |
+//! | [`client`] | the other end of the AWS Cloud Map API: requests, pages, operations to wait for |
 //! | [`sigv4`] | signatures of requests to the AWS API, made and verified |
 //! | [`metrics`], [`admin`] | counters and how operators see them |
 //! | [`server`] | one server's life, from bind to join |
@@ -56,6 +57,7 @@
 
 pub mod admin;
 pub mod channel;
+pub mod client;
 pub mod config;
 pub mod dns;
 pub mod metrics;
