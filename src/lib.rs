@@ -24,6 +24,8 @@
 //! | [`registry`] | the single writer: commands become changes and snapshots |
 //! | [`channel`] | how commands arrive; today from files |
 //! | [`config`] | flags, environment variables and the configuration file, resolved once |
+//! | [`template`] | CloudFormation templates: parameters, functions, and the resources they yield |
+//! | [`stack`] | a template applied through the API: the plan, and how it is carried out |
 //! | [`client`] | the other end of the AWS Cloud Map API: requests, pages, operations to wait for |
 //! | [`sigv4`] | signatures of requests to the AWS API, made and verified |
 //! | [`metrics`], [`admin`] | counters and how operators see them |
@@ -66,6 +68,8 @@ pub mod net;
 pub mod registry;
 pub mod server;
 pub mod sigv4;
+pub mod stack;
 pub mod table;
+pub mod template;
 pub mod wire;
 pub mod zone;

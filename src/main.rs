@@ -10,6 +10,7 @@ use fingerpost::channel::file;
 use fingerpost::config::{Config, Faults, Options};
 use fingerpost::server;
 
+mod apply;
 mod logging;
 
 /// Exit code of bad usage: `EX_USAGE` of sysexits.h.
@@ -29,6 +30,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Apply a CloudFormation template through the API
+    #[command(after_help = apply::EXAMPLES)]
+    Apply(Box<apply::Apply>),
     /// Answer DNS for the declared namespaces
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<Options>),
@@ -103,6 +107,7 @@ fn main() -> ExitCode {
 /// Does what was asked. A [`Faults`] error means that the configuration or a declaration is to blame.
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Apply(apply) => apply.run(),
         Command::Serve(options) => {
             let config = Config::load(*options)?;
             logging::start(&config);

@@ -20,27 +20,32 @@
 //!             attributes: {AWS_INSTANCE_IPV4: 10.0.1.11}
 //! ```
 //!
-//! A file is checked here as far as it can be alone. What depends on the type of a namespace waits for
+//! A file that is a CloudFormation template is left to [`super::template`]. A declaration is checked here as far as it can be alone. What depends on the type of a namespace waits for
 //! [`super::merge`], because another file may give the type.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::fault::{Fault, Position};
-use super::fragment::{DeclaredNamespace, DeclaredService, Fragment, Given};
+use super::fragment::{DeclaredNamespace, DeclaredService, Fragment, Given, Label};
 use super::reader::{Reader, Trail, key_text};
 use super::records as static_records;
-use super::yaml::{self, Node};
+use super::template;
+use super::yaml::{self, Document, Node};
 use crate::model::validate::{Violation, attributes, names, records as rules};
 use crate::model::{Attributes, DnsRecord, HealthCheck, Instance, NamespaceType, RoutingPolicy, Service};
+use crate::template::is_template;
 use crate::wire::Name;
 
 /// Reads a declaration. The fragment holds what could be understood, and is complete if there are no faults.
 pub(super) fn read(file: &Arc<Path>, bytes: &[u8]) -> (Fragment, Vec<Fault>) {
     let mut fragment = Fragment::unreadable(file);
-    let document = match yaml::parse(bytes) {
+    let document = match yaml::parse_tagged(bytes) {
+        Ok(document) if is_template(&document.root) => return template::read(file, &document),
+        Ok(Document { tagged: Some(trouble), .. }) | Err(trouble) => {
+            return (fragment, vec![Fault::new(file, trouble.at, trouble.message)]);
+        }
         Ok(document) => document,
-        Err(trouble) => return (fragment, vec![Fault::new(file, trouble.at, trouble.message)]),
     };
     let mut reader = Reader::new(file);
     reader.faults.extend(document.troubles.into_iter().map(|trouble| Fault::new(file, trouble.at, trouble.message)));
@@ -103,7 +108,19 @@ fn namespace(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) 
     let name_at = name.at;
     let services = found;
     let name = text.into();
-    Some(DeclaredNamespace { name, at: name_at, index, kind, vpc, soa_ttl, records, records_at, services })
+    Some(DeclaredNamespace {
+        name,
+        at: name_at,
+        label: Label::Index(index),
+        kind,
+        vpc,
+        soa_ttl,
+        description: Given::Absent,
+        tags: Attributes::default(),
+        records,
+        records_at,
+        services,
+    })
 }
 
 /// An optional value that several files may give.
@@ -185,7 +202,8 @@ fn service(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) ->
     let name = reader.required(name, node.at, trail, "name")?;
     let text = reader.text(name, &trail.key("name"))?;
     reader.checked(name.at, &trail.key("name"), names::service_name(text))?;
-    Some(DeclaredService { name: text.into(), at: name.at, index, records_at, service, instances: places })
+    let (name, at, label) = (text.into(), name.at, Label::Index(index));
+    Some(DeclaredService { name, at, label, records_at, service, instances: places, resources: [].into() })
 }
 
 /// One DNS record of a service.
