@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Attributes, Service};
+use super::{Attributes, NamespaceId, Service};
 use crate::wire::Name;
 use crate::wire::types::rtype;
 use crate::zone::Zone;
@@ -43,6 +43,12 @@ pub struct Namespace {
 impl Namespace {
     /// TTL of the SOA record where none is given, in seconds.
     pub const DEFAULT_SOA_TTL: u32 = 15;
+}
+
+/// The id of the hosted zone of a namespace: as long as those of Route 53 can be, and the namespace's own.
+pub fn hosted_zone_id(namespace: &NamespaceId) -> String {
+    let id = namespace.to_string();
+    id.strip_prefix("ns-").map_or_else(String::new, |id| format!("Z{}", id.to_ascii_uppercase()))
 }
 
 impl Default for Namespace {

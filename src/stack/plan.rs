@@ -105,7 +105,11 @@ impl Plan {
             .iter()
             .enumerate()
             .filter(|(_, step)| deletes(step))
-            .filter_map(|(index, step)| Some((Reverse(rank(step.existing.as_ref()?.sort)), Reverse(index), index)))
+            .filter_map(|(index, step)| {
+                // Those that are deleted stand in their order already, the others in that of their creation.
+                let place = if step.action == Action::Delete { index } else { usize::MAX - index };
+                Some((Reverse(rank(step.existing.as_ref()?.sort)), place, index))
+            })
             .collect();
         found.sort_unstable();
         found.into_iter().map(|(.., index)| index).collect()

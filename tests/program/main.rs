@@ -3,6 +3,7 @@
 //! * `start`, `stop`, `check`, `queries`, `tcp`: one server's life and manners.
 //! * `api`: who may ask the AWS API.
 //! * `reload`: declarations that change while queries come in; not one answer may be lost or wrong.
+//! * `template`: CloudFormation templates, applied and declared.
 //! * `clients`: resolvers and programs of others, in a network namespace with a `resolv.conf` of its own.
 //!
 //! A test that needs an outside program says that it is skipped where the program is missing; with
@@ -19,3 +20,4 @@ mod start;
 mod stop;
 mod support;
 mod tcp;
+mod template;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::fault::{Fault, Position};
 use super::fragment::{DeclaredNamespace, DeclaredService, Fragment, Given, Label};
 use super::yaml::Document;
-use crate::model::{Attributes, HealthCheck, Instance, NamespaceId, NamespaceType, Service, ServiceId};
+use crate::model::{Attributes, HealthCheck, Instance, NamespaceId, NamespaceType, Service, ServiceId, hosted_zone_id};
 use crate::template::{self, Kind, Purpose, REF, Resource, Settings, Target, Text};
 
 /// The region of a server that is told none.
@@ -204,7 +204,8 @@ impl<'t> Declarer<'t> {
         match resolved {
             Ok(text) => Some(text),
             Err(name) => {
-                let message = format!("{name} is not known in a declared template; allowed are Ref, Id and Name");
+                let message =
+                    format!("{name} is not known in a declared template; allowed are Ref, Id, HostedZoneId and Name");
                 self.fault(resource, property, at, &message);
                 None
             }
@@ -217,11 +218,12 @@ impl<'t> Declarer<'t> {
         let namespace_id = |namespace: &template::Namespace| {
             let lower = namespace.name.value.to_ascii_lowercase();
             let name = if namespace.namespace_type == NamespaceType::Http { &*namespace.name.value } else { &*lower };
-            NamespaceId::of_name(&[name, namespace.vpc.as_ref().map_or("", |vpc| &vpc.value)]).to_string()
+            NamespaceId::of_name(&[name, namespace.vpc.as_ref().map_or("", |vpc| &vpc.value)])
         };
         match (&find(id)?.kind, attribute) {
             (Kind::Namespace(namespace), "Name") => Some(namespace.name.value.to_string()),
-            (Kind::Namespace(namespace), REF | "Id") => Some(namespace_id(namespace)),
+            (Kind::Namespace(namespace), REF | "Id") => Some(namespace_id(namespace).to_string()),
+            (Kind::Namespace(namespace), "HostedZoneId") => Some(hosted_zone_id(&namespace_id(namespace))),
             (Kind::Service(service), "Name") => Some(service.name.value.to_string()),
             (Kind::Service(service), REF | "Id") => {
                 let Target::Resource(id) = &service.namespace.value else { return None };
@@ -229,7 +231,7 @@ impl<'t> Declarer<'t> {
                 let is_http = namespace.namespace_type == NamespaceType::Http;
                 let lower = service.name.value.to_ascii_lowercase();
                 let key = if is_http { &*service.name.value } else { &*lower };
-                Some(ServiceId::of_name(&[&namespace_id(namespace), key]).to_string())
+                Some(ServiceId::of_name(&[&namespace_id(namespace).to_string(), key]).to_string())
             }
             (Kind::Instance(instance), REF) => Some(instance.id.value.to_string()),
             _ => None,
