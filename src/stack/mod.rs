@@ -5,7 +5,7 @@
 //!  server ─▶ survey (what has our marks) ───┴▶ plan ─▶ act: deletions, then creations and updates, each waited for
 //! ```
 //!
-//! There is no local file of state. What belongs to a stack is marked on the server ([`mark`]): namespaces and services
+//! There is no local file of state. What belongs to a stack is marked on the server (`mark.rs`): namespaces and services
 //! by tags, instances by the id of the request that registered them. So a plan is made of what is there, a run that
 //! failed is continued by the next, and two people can apply the same stack in turn.
 

@@ -201,6 +201,18 @@ pub(super) fn plan(resources: &[Resource], present: Present) -> Result<Plan, Sta
         resource: None,
         existing: Some(one),
     }));
+    for step in steps.iter().filter(|step| matches!(step.action, Action::Delete | Action::Replace)) {
+        let Some(service) = step.existing.as_ref().filter(|one| one.sort == Sort::Service) else { continue };
+        let others: Vec<_> = foreign.iter().filter(|(id, _)| *id == service.id).map(|(_, id)| &**id).collect();
+        if let Some(first) = others.first() {
+            return Err(StackError::Conflict(format!(
+                "service {} must be deleted, and {} of its instances are not of stack {stack}, such as {first}; deregister \
+                 them first",
+                service.name,
+                others.len()
+            )));
+        }
+    }
     Ok(Plan { steps, stack, known })
 }
 

@@ -10,7 +10,7 @@ use crate::channel::file::yaml::{Node, Value};
 const KNOWN: [&str; 5] = ["Equals", "Not", "And", "Or", "Condition"];
 
 /// Conditions that may build on each other, so that no file uses up our stack.
-const CHAIN_MAX: usize = 64;
+const CHAIN_MAX: usize = 16;
 
 impl<'n> Evaluator<'n> {
     /// Evaluates all conditions, so that all their faults are told.

@@ -18,6 +18,9 @@
 //! - `Select` and `Split` work on values of the template, not on those of resources to be made.
 //! - `Transform`, `Rules`, `Fn::ImportValue`, `Fn::ForEach` and parameters from SSM are refused.
 //! - A `Ref` to an ignored `AWS::EC2::VPC` is its logical id.
+//! - `AWS::StackId` ends in zeros, and a declared template has `us-east-1` and `000000000000` as region and account.
+//! - With a fault in an expression, the other properties of the resource are not checked until it is mended.
+//! - A replacement deletes first: two things of one name cannot stand side by side.
 //! - What a `DeletionPolicy` says is told to have no effect.
 
 #![forbid(unsafe_code)]
@@ -181,13 +184,13 @@ fn targets(reader: &mut Reader, made: &[Resource], trail: &Trail<'_>) {
         let trail = trail.key("Properties");
         match &one.kind {
             Kind::Namespace(_) => {}
-            Kind::Service(service) => match find(&service.namespace.value).map(|other| &other.kind) {
-                Some(Kind::Service(_) | Kind::Instance(_)) => {
+            Kind::Service(service) => {
+                let other = find(&service.namespace.value).map(|other| &other.kind);
+                if matches!(other, Some(Kind::Service(_) | Kind::Instance(_))) {
                     let message = "this is no namespace; allowed is a namespace";
                     reader.fault(service.namespace.at, &trail.key("NamespaceId"), message);
                 }
-                _ => {}
-            },
+            }
             Kind::Instance(instance) => {
                 let records: Option<&[DnsRecord]> = match find(&instance.service.value).map(|other| &other.kind) {
                     Some(Kind::Service(service)) => Some(&service.dns_records),

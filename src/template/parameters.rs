@@ -78,6 +78,9 @@ fn parameter(
         && !text.is_empty()
     {
         secrets.push(text.clone());
+        if kind.list {
+            secrets.extend(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned));
+        }
     }
     let because = constraint.and_then(|node| reader.text(node, &trail.key("ConstraintDescription")));
     let rules = Rules {

@@ -128,6 +128,15 @@ fn a_run_that_failed_is_continued() {
     let done = applied(api, &[file, "--yes"]);
     assert!(done.contains("    Description: \"old\" -> \"new\"  (replaces)\n"), "{done}");
     assert!(applied(api, &[file]).contains("Nothing to do."));
+    // What others registered is not taken away with the service.
+    let service = list(&client, Action::ListServices, "Services")[0]["Id"].clone();
+    let input = json!({"ServiceId": service, "InstanceId": "theirs", "Attributes": {"a": "b"}});
+    let operation = client.start(Action::RegisterInstance, &input).unwrap();
+    client.wait(&operation, crate::support::PATIENCE).unwrap();
+    let refused = apply(api, ["--delete", "--stack", "t"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("such as theirs; deregister them first"), "{refused:?}");
+    assert_eq!(list(&client, Action::ListServices, "Services").len(), 1);
 }
 
 #[test]
@@ -153,7 +162,7 @@ fn faults_have_places_in_check_and_apply() {
     assert_eq!(checked.status.code(), Some(1));
     let stderr = String::from_utf8(checked.stderr).unwrap();
     let expected =
-        format!("{}:2:87: Resources.Space.Properties.Name: Nothing is not a parameter or a ", path.display());
+        format!("{}:2:82: Resources.Space.Properties.Name: Nothing is not a parameter or a ", path.display());
     assert!(stderr.starts_with(&expected), "{stderr}");
     let applied = apply(SocketAddr::from(([127, 0, 0, 1], 1)), [path.as_os_str()]);
     assert_eq!(applied.status.code(), Some(78));

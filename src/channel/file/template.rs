@@ -43,6 +43,11 @@ pub(super) fn read(file: &Arc<Path>, document: &Document) -> (Fragment, Vec<Faul
     (Fragment { file: Arc::clone(file), readable: true, namespaces }, faults)
 }
 
+/// Where the ids of instances stand, and their indices.
+type Places = Vec<(Position, usize)>;
+/// The logical ids of instances, by index.
+type LogicalIds = Box<[Box<str>]>;
+
 /// Makes a fragment of resources.
 struct Declarer<'t> {
     /// The template.
@@ -152,7 +157,7 @@ impl<'t> Declarer<'t> {
     }
 
     /// Puts the instances into a service; returns their places and indices, and their logical ids by index.
-    fn instances(&mut self, of: &Resource, service: &mut Service) -> (Vec<(Position, usize)>, Box<[Box<str>]>) {
+    fn instances(&mut self, of: &Resource, service: &mut Service) -> (Places, LogicalIds) {
         let mut found: Vec<(Position, Instance, &Resource)> = Vec::new();
         for resource in self.resources {
             let Kind::Instance(instance) = &resource.kind else { continue };
