@@ -270,3 +270,64 @@ fn replaces(property: &str, is_both: bool, is_http: bool) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Properties of texts.
+    fn properties(pairs: &[(&str, &str)]) -> Properties {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned()))).collect()
+    }
+
+    /// A service that is there.
+    fn service(pairs: &[(&str, &str)]) -> Existing {
+        Existing {
+            logical_id: "Api".into(),
+            sort: Sort::Service,
+            type_name: "AWS::ServiceDiscovery::Service",
+            name: "api".into(),
+            id: "srv-1".into(),
+            arn: String::new(),
+            parent: "ns-1".into(),
+            properties: properties(pairs),
+            hosted_zone: String::new(),
+        }
+    }
+
+    /// What is done when a property of a service changes.
+    fn action(old: &[(&str, &str)], new: &[(&str, &str)], is_http: bool) -> Action {
+        compare(&service(old), Sort::Service, &properties(new), is_http).0
+    }
+
+    #[test]
+    fn create_only_properties_replace_and_others_update() {
+        let a = ("DnsConfig.DnsRecords.A", "10");
+        assert_eq!(action(&[a], &[a], false), Action::Unchanged);
+        assert_eq!(action(&[a], &[("DnsConfig.DnsRecords.A", "20")], false), Action::Update);
+        assert_eq!(action(&[a], &[a, ("DnsConfig.DnsRecords.AAAA", "10")], false), Action::Replace);
+        let custom = ("HealthCheckCustomConfig", "{}");
+        assert_eq!(action(&[], &[custom], false), Action::Replace);
+        let (tcp, http) = (("HealthCheckConfig.Type", "TCP"), ("HealthCheckConfig.Type", "HTTP"));
+        assert_eq!(action(&[tcp], &[http], false), Action::Replace);
+        assert_eq!(action(&[], &[http], false), Action::Update);
+        assert_eq!(action(&[("Description", "x")], &[], false), Action::Update);
+        assert_eq!(action(&[("Description", "x")], &[], true), Action::Replace);
+        assert_eq!(action(&[("Tags.a", "1")], &[("Tags.a", "2")], true), Action::Update);
+    }
+
+    #[test]
+    fn what_is_not_known_yet_differs_from_what_is_there() {
+        let wished = Properties::from([("NamespaceId".to_owned(), None)]);
+        let (action, changes) = compare(&service(&[("NamespaceId", "ns-1")]), Sort::Service, &wished, false);
+        assert_eq!(action, Action::Replace);
+        assert_eq!((changes[0].old.as_deref(), changes[0].new.as_deref()), (Some("ns-1"), Some(UNKNOWN)));
+    }
+
+    #[test]
+    fn a_ttl_or_a_vpc_that_cannot_be_told_is_no_change() {
+        assert_eq!(action(&[(SOA_TTL, "15")], &[], false), Action::Unchanged);
+        assert_eq!(action(&[], &[("Vpc", "vpc-1")], false), Action::Unchanged);
+        assert_eq!(action(&[("Vpc", "vpc-1")], &[("Vpc", "vpc-2")], false), Action::Replace);
+    }
+}
