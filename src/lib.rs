@@ -27,6 +27,8 @@
 //! | [`sigv4`] | AWS's signatures, made and verified |
 //! | [`client`] | a client of AWS's API, for the program's own commands |
 //! | [`config`] | flags, environment variables and the configuration file, resolved once |
+//! | [`template`] | CloudFormation templates: parameters, functions, and the resources they yield |
+//! | [`stack`] | a template applied through the API: the plan, and how it is carried out |
 //! | [`metrics`], [`admin`] | counters and how operators see them |
 //! | [`server`] | one server's life, from bind to join |
 //!
@@ -72,6 +74,8 @@ pub mod net;
 pub mod registry;
 pub mod server;
 pub mod sigv4;
+pub mod stack;
 pub mod table;
+pub mod template;
 pub mod wire;
 pub mod zone;

@@ -11,8 +11,8 @@ use fingerpost::config::{Config, Faults, Options};
 use fingerpost::server;
 
 use self::cli::{
-    completions, create, delete, deregister, discover, export, get, health, import, is_closed_pipe, is_usage, register,
-    watch,
+    apply, completions, create, delete, deregister, discover, export, get, health, import, is_closed_pipe, is_usage,
+    register, watch,
 };
 
 mod cli;
@@ -35,6 +35,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Apply a CloudFormation template through the API
+    #[command(after_help = apply::EXAMPLES)]
+    Apply(Box<apply::Apply>),
     /// Answer DNS for the declared namespaces
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<Options>),
@@ -151,6 +154,7 @@ fn main() -> ExitCode {
 /// Does what was asked. A [`Faults`] error means that the configuration or a declaration is to blame.
 fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Apply(apply) => apply.run(),
         Command::Serve(options) => {
             let config = Config::load(*options)?;
             logging::start(&config);

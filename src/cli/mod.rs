@@ -4,6 +4,7 @@
 //! and [`namespace`] find what a user names, [`instance`] says how an instance looks, [`table`] and [`output`] print,
 //! [`waiting`] sees operations through.
 
+pub(crate) mod apply;
 pub(crate) mod completions;
 pub(crate) mod create;
 pub(crate) mod delete;

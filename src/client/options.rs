@@ -42,6 +42,11 @@ pub(super) struct Resolved {
 }
 
 impl ClientOptions {
+    /// The region that is signed for.
+    pub fn region(&self) -> Result<String, ClientError> {
+        self.resolve(|name| std::env::var(name).ok()).map(|resolved| resolved.region)
+    }
+
     /// Looks up what is not said, with `variable` for the environment. An empty variable counts as none.
     pub(super) fn resolve(&self, variable: impl Fn(&str) -> Option<String>) -> Result<Resolved, ClientError> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());

@@ -47,6 +47,12 @@ impl Namespace {
     pub const DEFAULT_SOA_TTL: u32 = 15;
 }
 
+/// The id of the hosted zone of a namespace: as long as those of Route 53 can be, and the namespace's own.
+pub fn hosted_zone_id(namespace: &NamespaceId) -> String {
+    let id = namespace.to_string();
+    id.strip_prefix("ns-").map_or_else(String::new, |id| format!("Z{}", id.to_ascii_uppercase()))
+}
+
 impl Default for Namespace {
     fn default() -> Self {
         Self {

@@ -8,6 +8,7 @@
 //! * `crash`: what is left after a kill, and data folders that are not for this server.
 //! * `reload`: declarations that change while queries come in; not one answer may be lost or wrong.
 //! * `views`: what clients of VPCs see, and others do not.
+//! * `template`: CloudFormation templates, applied and declared.
 //! * `clients`: resolvers and programs of others, in a network namespace with a `resolv.conf` of its own.
 //!
 //! A test that needs an outside program says that it is skipped where the program is missing; with
@@ -28,4 +29,5 @@ mod start;
 mod stop;
 mod support;
 mod tcp;
+mod template;
 mod views;

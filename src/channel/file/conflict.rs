@@ -151,12 +151,12 @@ impl<'c> Claim<'c> {
     /// A fault at its place.
     fn fault(&self, message: String) -> Fault {
         let Piece { file, namespace } = self.piece;
-        let service = format!("namespaces[{}].services[{}]", namespace.index, self.service.index);
         let instance = self.instance.and_then(|(_, index)| self.service.instances.get(index));
-        match instance {
-            Some((at, index)) => Fault::new(file, *at, format!("{service}.instances[{index}].id: {message}")),
-            None => Fault::new(file, self.place(), format!("{service}.name: {message}")),
-        }
+        let (at, path) = match instance {
+            Some((at, index)) => (*at, namespace.instance_path(self.service, *index)),
+            None => (self.place(), namespace.service_path(self.service, "name")),
+        };
+        Fault::new(file, at, format!("{path}: {message}"))
     }
 
     /// Where the service's name stands.

@@ -25,27 +25,32 @@
 //!             health_status: HEALTHY    # optional, where the service has a health check
 //! ```
 //!
-//! A file is checked here as far as it can be alone. What depends on the type of a namespace waits for
+//! A file that is a CloudFormation template is left to [`super::template`]. A declaration is checked here as far as it can be alone. What depends on the type of a namespace waits for
 //! [`super::merge`], because another file may give the type.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::fault::{Fault, Position};
-use super::fragment::{DeclaredNamespace, DeclaredService, Fragment, Given};
+use super::fragment::{DeclaredNamespace, DeclaredService, Fragment, Given, Label};
 use super::reader::{Reader, Trail, key_text};
 use super::records as static_records;
-use super::yaml::{self, Node};
+use super::template;
+use super::yaml::{self, Document, Node};
 use crate::model::validate::{Violation, attributes, names, records as rules};
 use crate::model::{Attributes, DnsRecord, HealthCheck, Instance, NamespaceType, Probe, RoutingPolicy, Service};
+use crate::template::is_template;
 use crate::wire::Name;
 
 /// Reads a declaration. The fragment holds what could be understood, and is complete if there are no faults.
 pub(super) fn read(file: &Arc<Path>, bytes: &[u8]) -> (Fragment, Vec<Fault>) {
     let mut fragment = Fragment::unreadable(file);
-    let document = match yaml::parse(bytes) {
+    let document = match yaml::parse_tagged(bytes) {
+        Ok(document) if is_template(&document.root) => return template::read(file, &document),
+        Ok(Document { tagged: Some(trouble), .. }) | Err(trouble) => {
+            return (fragment, vec![Fault::new(file, trouble.at, trouble.message)]);
+        }
         Ok(document) => document,
-        Err(trouble) => return (fragment, vec![Fault::new(file, trouble.at, trouble.message)]),
     };
     let mut reader = Reader::new(file);
     reader.faults.extend(document.troubles.into_iter().map(|trouble| Fault::new(file, trouble.at, trouble.message)));
@@ -92,10 +97,8 @@ fn namespace(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) 
     let id = given(reader, id, &trail.key("id"), names::namespace_id);
     let description =
         given(reader, about, &trail.key("description"), |text| names::description(text).map(|()| Box::from(text)));
-    let tags = tags.map_or(Given::Absent, |node| {
-        let map = attribute_map(reader, node, &trail.key("tags"), attributes::tags);
-        map.map_or(Given::Faulty, |map| Given::Value(map, node.at))
-    });
+    let tags =
+        tags.and_then(|node| attribute_map(reader, node, &trail.key("tags"), attributes::tags)).unwrap_or_default();
     let mut found = Vec::new();
     if let Some(services) = services {
         let trail = trail.key("services");
@@ -118,7 +121,7 @@ fn namespace(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) 
     Some(DeclaredNamespace {
         name,
         at: name_at,
-        index,
+        label: Label::Index(index),
         kind,
         vpc,
         soa_ttl,
@@ -243,7 +246,8 @@ fn service(reader: &mut Reader, node: &Node, trail: &Trail<'_>, index: usize) ->
     let name = reader.required(name, node.at, trail, "name")?;
     let text = reader.text(name, &trail.key("name"))?;
     reader.checked(name.at, &trail.key("name"), names::service_name(text))?;
-    Some(DeclaredService { name: text.into(), at: name.at, index, records_at, service, instances: places })
+    let (name, at, label) = (text.into(), name.at, Label::Index(index));
+    Some(DeclaredService { name, at, label, records_at, service, instances: places, resources: [].into() })
 }
 
 /// One DNS record of a service.

@@ -35,6 +35,55 @@ pub(super) enum Given<T> {
     Value(T, Position),
 }
 
+/// What faults call a namespace or a service.
+#[derive(Clone, Debug)]
+pub(super) enum Label {
+    /// Its place in the list of a declaration.
+    Index(usize),
+    /// Its logical id in a template.
+    Resource(Box<str>),
+}
+
+/// The property of a template that is the key of a declaration.
+fn property(key: &str) -> &str {
+    match key {
+        "name" => "Name",
+        "type" => "Type",
+        "vpc" => "Vpc",
+        "soa_ttl" => "Properties.DnsProperties.SOA.TTL",
+        "description" => "Description",
+        "dns_records" => "DnsConfig.DnsRecords",
+        key => key,
+    }
+}
+
+impl DeclaredNamespace {
+    /// What faults call the value of `key`.
+    pub(super) fn path(&self, key: &str) -> String {
+        match &self.label {
+            Label::Index(index) => format!("namespaces[{index}].{key}"),
+            Label::Resource(id) if key == "type" => format!("Resources.{id}.Type"),
+            Label::Resource(id) => format!("Resources.{id}.Properties.{}", property(key)),
+        }
+    }
+
+    /// What faults call the value of `key` of a service in it.
+    pub(super) fn service_path(&self, service: &DeclaredService, key: &str) -> String {
+        match &service.label {
+            Label::Index(index) => self.path(&format!("services[{index}].{key}")),
+            Label::Resource(id) => format!("Resources.{id}.Properties.{}", property(key)),
+        }
+    }
+
+    /// What faults call the id of the instance at `index` of a service in it.
+    pub(super) fn instance_path(&self, service: &DeclaredService, index: usize) -> String {
+        match service.resources.get(index) {
+            Some(id) => format!("Resources.{id}.Properties.InstanceId"),
+            None => self.service_path(service, &format!("instances[{index}].id")),
+        }
+    }
+}
+
 /// A namespace, or the part of it that one file declares.
 #[derive(Clone, Debug)]
 pub(super) struct DeclaredNamespace {
@@ -42,8 +91,8 @@ pub(super) struct DeclaredNamespace {
     pub(super) name: Box<str>,
     /// Where the name stands.
     pub(super) at: Position,
-    /// Its place in the list.
-    pub(super) index: usize,
+    /// What faults call it.
+    pub(super) label: Label,
     /// `type`.
     pub(super) kind: Given<NamespaceType>,
     /// `vpc`.
@@ -52,10 +101,10 @@ pub(super) struct DeclaredNamespace {
     pub(super) soa_ttl: Given<u32>,
     /// `id`.
     pub(super) id: Given<NamespaceId>,
-    /// `description`.
+    /// For people.
     pub(super) description: Given<Box<str>>,
-    /// `tags`.
-    pub(super) tags: Given<Attributes>,
+    /// Its tags.
+    pub(super) tags: Attributes,
     /// Its static records in this file.
     pub(super) records: Vec<DeclaredRecord>,
     /// Where they stand.
@@ -86,12 +135,14 @@ pub(super) struct DeclaredService {
     pub(super) name: Box<str>,
     /// Where the name stands.
     pub(super) at: Position,
-    /// Its place in the list.
-    pub(super) index: usize,
+    /// What faults call it.
+    pub(super) label: Label,
     /// Where the DNS records stand.
     pub(super) records_at: Position,
     /// The service.
     pub(super) service: Service,
     /// Place and index of each instance's id, in the order of `service.instances`.
     pub(super) instances: Vec<(Position, usize)>,
+    /// The logical ids of the instances in a template, by index.
+    pub(super) resources: Box<[Box<str>]>,
 }

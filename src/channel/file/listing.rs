@@ -18,7 +18,7 @@ const TICK: Duration = Duration::from_millis(25);
 /// How a file is read, by its extension. This is the one place that knows the extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
-    /// A declaration in YAML or JSON.
+    /// A declaration, or a CloudFormation template, in YAML or JSON.
     Declaration,
     /// A zone in a master file (RFC 1035 §5).
     Master,
@@ -26,12 +26,12 @@ pub(super) enum Format {
 
 impl Format {
     /// The extensions, for messages.
-    const KNOWN: &str = ".yaml, .yml, .json and .zone";
+    const KNOWN: &str = ".yaml, .yml, .json, .template and .zone";
 
     /// The format of the file called `name`.
     pub(super) fn of(name: &OsStr) -> Option<Self> {
         match Path::new(name).extension()?.to_str()? {
-            "yaml" | "yml" | "json" => Some(Self::Declaration),
+            "yaml" | "yml" | "json" | "template" => Some(Self::Declaration),
             "zone" => Some(Self::Master),
             _ => None,
         }

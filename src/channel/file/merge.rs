@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::fault::{Fault, Position};
 use super::fragment::{DeclaredNamespace, DeclaredService, Fragment, Given};
 use crate::model::validate::{self, Owners, Part, Shown, Violation, names};
-use crate::model::{Namespace, NamespaceType, Service, State};
+use crate::model::{Attributes, Namespace, NamespaceType, Service, State};
 
 /// A part of a namespace and the file it stands in.
 type Piece<'a> = (&'a Arc<Path>, &'a DeclaredNamespace);
@@ -48,9 +48,14 @@ struct Merger {
 }
 
 impl Merger {
-    /// Notes a fault in `piece`; `key` continues the path.
+    /// Notes a fault in `piece` at the value of `key`.
     fn fault(&mut self, (file, piece): Piece<'_>, at: Position, key: &str, message: impl std::fmt::Display) {
-        self.faults.push(Fault::new(file, at, format!("namespaces[{}]{key}: {message}", piece.index)));
+        self.fault_at(file, at, piece.path(key), message);
+    }
+
+    /// Notes a fault at a path.
+    fn fault_at(&mut self, file: &Arc<Path>, at: Position, path: String, message: impl std::fmt::Display) {
+        self.faults.push(Fault::new(file, at, format!("{path}: {message}")));
     }
 
     /// Merges the pieces of one namespace.
@@ -64,7 +69,7 @@ impl Merger {
                     Shown(&piece.name),
                     first.line
                 );
-                self.fault((file, piece), piece.at, ".name", text);
+                self.fault((file, piece), piece.at, "name", text);
             }
         }
         let kind = self.agreed(pieces, "type", |piece| &piece.kind);
@@ -72,7 +77,6 @@ impl Merger {
         let soa_ttl = self.agreed(pieces, "soa_ttl", |piece| &piece.soa_ttl);
         let id = self.agreed(pieces, "id", |piece| &piece.id);
         let description = self.agreed(pieces, "description", |piece| &piece.description);
-        let tags = self.agreed(pieces, "tags", |piece| &piece.tags);
         let faulty = pieces.iter().any(|(_, piece)| matches!(piece.kind, Given::Faulty));
         let known = match kind {
             Some(kind) => Some(*kind),
@@ -88,7 +92,9 @@ impl Merger {
             soa_ttl: soa_ttl.copied().unwrap_or(Namespace::DEFAULT_SOA_TTL),
             id: id.copied(),
             description: description.cloned(),
-            tags: tags.cloned().unwrap_or_default(),
+            tags: pieces.iter().fold(Attributes::default(), |all, (_, piece)| {
+                if piece.tags.is_empty() { all } else { all.merged(piece.tags.iter()) }
+            }),
             source: pieces.first().map(|(file, _)| Arc::clone(file)),
             ..Namespace::default()
         };
@@ -115,7 +121,7 @@ impl Merger {
                         place.line,
                         place.column
                     );
-                    self.fault((file, piece), *at, &format!(".{key}"), text);
+                    self.fault((file, piece), *at, key, text);
                 }
                 Some(_) => {}
             }
@@ -128,25 +134,25 @@ impl Merger {
         for &(file, piece) in pieces {
             let at = (file, piece);
             if let Err(violation) = names::namespace_name(kind, &piece.name) {
-                self.fault(at, piece.at, ".name", violation);
+                self.fault(at, piece.at, "name", violation);
             } else if kind == NamespaceType::Http && *piece.name != *name {
                 let text = format!(
                     "{} is not {}, which is an HTTP namespace; allowed are names that differ in more than case, or its own type",
                     Shown(&piece.name),
                     Shown(name)
                 );
-                self.fault(at, piece.at, ".name", text);
+                self.fault(at, piece.at, "name", text);
             }
             if let Given::Value(vpc, place) = &piece.vpc
                 && let Err(violation) = names::vpc(kind, vpc)
             {
-                self.fault(at, *place, ".vpc", violation);
+                self.fault(at, *place, "vpc", violation);
             }
             if let Given::Value(ttl, place) = &piece.soa_ttl
                 && kind == NamespaceType::Http
             {
                 let text = format!("{ttl} cannot be given here; an HTTP namespace has no SOA record");
-                self.fault(at, *place, ".soa_ttl", text);
+                self.fault(at, *place, "soa_ttl", text);
             }
         }
     }
@@ -163,7 +169,6 @@ impl Merger {
         let mut owners = Owners::default();
         for &piece in pieces {
             for declared in &piece.1.services {
-                let key = format!(".services[{}].name", declared.index);
                 if let Some(((file, _), first)) = places.get(&*declared.name) {
                     let text = format!(
                         "service {} is declared twice, first at {}:{}:{}; allowed is once",
@@ -172,7 +177,7 @@ impl Merger {
                         first.at.line,
                         first.at.column
                     );
-                    self.fault(piece, declared.at, &key, text);
+                    self.fault_at(piece.0, declared.at, piece.1.service_path(declared, "name"), text);
                     continue;
                 }
                 places.insert(&declared.name, (piece, declared));
@@ -202,16 +207,17 @@ impl Merger {
         }
         let places: HashMap<&str, (Position, usize)> =
             declared.service.instances.ids().zip(declared.instances.iter().copied()).collect();
-        let service = format!(".services[{}]", declared.index);
+        let (file, namespace) = piece;
         for (part, message) in found {
-            match part {
-                Part::Name => self.fault(piece, declared.at, &format!("{service}.name"), message),
-                Part::DnsRecords => self.fault(piece, declared.records_at, &format!("{service}.dns_records"), message),
+            let (at, path) = match part {
+                Part::Name => (declared.at, namespace.service_path(declared, "name")),
+                Part::DnsRecords => (declared.records_at, namespace.service_path(declared, "dns_records")),
                 Part::Instance(id) => {
                     let (at, index) = places.get(id).copied().unwrap_or((declared.at, 0));
-                    self.fault(piece, at, &format!("{service}.instances[{index}].id"), message);
+                    (at, namespace.instance_path(declared, index))
                 }
-            }
+            };
+            self.fault_at(file, at, path, message);
         }
     }
 }

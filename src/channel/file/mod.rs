@@ -28,10 +28,11 @@ mod listing;
 mod master;
 mod merge;
 mod places;
-mod reader;
+pub(crate) mod reader;
 mod records;
+mod template;
 mod watch;
-mod yaml;
+pub(crate) mod yaml;
 mod zones;
 
 #[cfg(test)]

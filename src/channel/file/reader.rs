@@ -12,7 +12,7 @@ use crate::model::validate::{Shown, Violation};
 
 /// Where in the declaration a node stands, such as `namespaces[0].services[2].name`; lives on the stack.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Trail<'a> {
+pub(crate) enum Trail<'a> {
     /// The document.
     Top,
     /// A value by its key.
@@ -23,12 +23,12 @@ pub(super) enum Trail<'a> {
 
 impl<'a> Trail<'a> {
     /// The value of `key` in here.
-    pub(super) fn key(&'a self, key: &'a str) -> Self {
+    pub(crate) fn key(&'a self, key: &'a str) -> Self {
         Self::Key(self, key)
     }
 
     /// The item at `index` in here.
-    pub(super) fn index(&'a self, index: usize) -> Self {
+    pub(crate) fn index(&'a self, index: usize) -> Self {
         Self::Index(self, index)
     }
 }
@@ -46,21 +46,21 @@ impl fmt::Display for Trail<'_> {
 
 /// Collects the faults of one file.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     /// The file.
     file: Arc<Path>,
     /// What was found so far.
-    pub(super) faults: Vec<Fault>,
+    pub(crate) faults: Vec<Fault>,
 }
 
 impl Reader {
     /// A reader of `file` without faults so far.
-    pub(super) fn new(file: &Arc<Path>) -> Self {
+    pub(crate) fn new(file: &Arc<Path>) -> Self {
         Self { file: Arc::clone(file), faults: Vec::new() }
     }
 
     /// Notes a fault.
-    pub(super) fn fault(&mut self, at: Position, trail: &Trail<'_>, message: impl fmt::Display) {
+    pub(crate) fn fault(&mut self, at: Position, trail: &Trail<'_>, message: impl fmt::Display) {
         let message = match trail {
             Trail::Top => message.to_string(),
             _ => format!("{trail}: {message}"),
@@ -69,21 +69,36 @@ impl Reader {
     }
 
     /// Unwraps what a rule returned, or notes its fault.
-    pub(super) fn checked<T>(&mut self, at: Position, trail: &Trail<'_>, result: Result<T, Violation>) -> Option<T> {
+    pub(crate) fn checked<T>(&mut self, at: Position, trail: &Trail<'_>, result: Result<T, Violation>) -> Option<T> {
         result.map_err(|violation| self.fault(at, trail, violation)).ok()
     }
 
     /// The values of a mapping in the order of `allowed`. Keys beyond those are faults.
-    pub(super) fn fields<'n, const N: usize>(
+    pub(crate) fn fields<'n, const N: usize>(
         &mut self,
         node: &'n Node,
         trail: &Trail<'_>,
         allowed: [&str; N],
     ) -> Option<[Option<&'n Node>; N]> {
+        self.fields_refusing(node, trail, allowed, &[])
+    }
+
+    /// As [`Self::fields`], with keys that are known and refused with a text of their own.
+    pub(crate) fn fields_refusing<'n, const N: usize>(
+        &mut self,
+        node: &'n Node,
+        trail: &Trail<'_>,
+        allowed: [&str; N],
+        refused: &[(&str, &str)],
+    ) -> Option<[Option<&'n Node>; N]> {
         let pairs = self.pairs(node, trail)?;
         let mut fields = [None; N];
         for (key, value) in pairs {
             let text = key_text(key);
+            if let Some((_, why)) = refused.iter().find(|(name, _)| *name == text) {
+                self.fault(key.at, &trail.key(text), why);
+                continue;
+            }
             let field = allowed.iter().zip(&mut fields).find(|(name, _)| **name == text);
             if let Some((_, field)) = field {
                 *field = Some(value);
@@ -104,7 +119,7 @@ impl Reader {
     }
 
     /// The pairs of a mapping.
-    pub(super) fn pairs<'n>(&mut self, node: &'n Node, trail: &Trail<'_>) -> Option<&'n [(Node, Node)]> {
+    pub(crate) fn pairs<'n>(&mut self, node: &'n Node, trail: &Trail<'_>) -> Option<&'n [(Node, Node)]> {
         match &node.value {
             Value::Mapping(pairs) => Some(pairs),
             other => {
@@ -115,7 +130,7 @@ impl Reader {
     }
 
     /// The items of a list.
-    pub(super) fn items<'n>(&mut self, node: &'n Node, trail: &Trail<'_>) -> Option<&'n [Node]> {
+    pub(crate) fn items<'n>(&mut self, node: &'n Node, trail: &Trail<'_>) -> Option<&'n [Node]> {
         match &node.value {
             Value::Sequence(items) => Some(items),
             other => {
@@ -130,7 +145,7 @@ impl Reader {
     }
 
     /// The text of a scalar, as written.
-    pub(super) fn text<'n>(&mut self, node: &'n Node, trail: &Trail<'_>) -> Option<&'n str> {
+    pub(crate) fn text<'n>(&mut self, node: &'n Node, trail: &Trail<'_>) -> Option<&'n str> {
         match &node.value {
             Value::Scalar { text, plain } if !(*plain && is_null(text)) => Some(text),
             other => {
@@ -144,8 +159,16 @@ impl Reader {
         }
     }
 
+    /// As [`Self::text`], with nothing as the empty text.
+    pub(crate) fn text_or_empty<'n>(&mut self, node: &'n Node, trail: &Trail<'_>) -> Option<&'n str> {
+        match &node.value {
+            Value::Scalar { text, plain: true } if is_null(text) => Some(""),
+            _ => self.text(node, trail),
+        }
+    }
+
     /// The value of a key that must be there.
-    pub(super) fn required<'n>(
+    pub(crate) fn required<'n>(
         &mut self,
         field: Option<&'n Node>,
         at: Position,
@@ -160,7 +183,7 @@ impl Reader {
 }
 
 /// The text of a key; keys are always text.
-pub(super) fn key_text(key: &Node) -> &str {
+pub(crate) fn key_text(key: &Node) -> &str {
     match &key.value {
         Value::Scalar { text, .. } => text,
         _ => "",
@@ -168,12 +191,12 @@ pub(super) fn key_text(key: &Node) -> &str {
 }
 
 /// Whether a plain scalar means nothing (YAML 1.2.2 §10.3.2).
-fn is_null(text: &str) -> bool {
+pub(crate) fn is_null(text: &str) -> bool {
     ["", "~", "null", "Null", "NULL"].contains(&text)
 }
 
 /// What stands there, for a message.
-fn kind(value: &Value) -> String {
+pub(crate) fn kind(value: &Value) -> String {
     match value {
         Value::Scalar { text, plain: true } if is_null(text) => "nothing".to_owned(),
         Value::Scalar { text, .. } => format!("the text {}", Shown(text)),

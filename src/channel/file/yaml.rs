@@ -20,16 +20,18 @@ const ALIASED_MAX: u64 = 1_000_000;
 
 /// A node and where it begins.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// The first character of the node; of an alias, the alias itself.
-    pub(super) at: Position,
+    pub(crate) at: Position,
+    /// The name of its local tag, such as `Ref` of `!Ref Vpc`; only [`parse_tagged`] lets them stand.
+    pub(crate) tag: Option<Rc<str>>,
     /// What stands there.
-    pub(super) value: Value,
+    pub(crate) value: Value,
 }
 
 /// The content of a node; cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// Text, with `plain` set where it stood without quotes.
     Scalar {
         /// The text as written, quotes and escapes undone.
@@ -45,11 +47,23 @@ pub(super) enum Value {
 
 /// What is wrong with a document, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Trouble {
+pub(crate) struct Trouble {
     /// Where.
-    pub(super) at: Position,
+    pub(crate) at: Position,
     /// What.
-    pub(super) message: String,
+    pub(crate) message: String,
+}
+
+impl Node {
+    /// Text at `at`; `plain` where it stands there without quotes.
+    pub(crate) fn scalar(at: Position, text: &str, plain: bool) -> Self {
+        Self { at, tag: None, value: Value::Scalar { text: text.into(), plain } }
+    }
+
+    /// A list at `at`.
+    pub(crate) fn sequence(at: Position, items: Vec<Self>) -> Self {
+        Self { at, tag: None, value: Value::Sequence(items.into()) }
+    }
 }
 
 impl Trouble {
@@ -61,15 +75,23 @@ impl Trouble {
 
 /// A document that could be read to its end, with the faults that did not stop it (duplicate keys).
 #[derive(Debug)]
-pub(super) struct Document {
+pub(crate) struct Document {
     /// The top node.
-    pub(super) root: Node,
+    pub(crate) root: Node,
     /// Duplicate keys; of each only the first pair is in the tree.
-    pub(super) troubles: Vec<Trouble>,
+    pub(crate) troubles: Vec<Trouble>,
+    /// The first local tag, as the fault that it is in a document that has none.
+    pub(crate) tagged: Option<Trouble>,
 }
 
-/// Reads the one document in `bytes`.
-pub(super) fn parse(bytes: &[u8]) -> Result<Document, Trouble> {
+/// Reads the one document in `bytes`, which has no local tags.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Document, Trouble> {
+    let mut document = parse_tagged(bytes)?;
+    document.tagged.take().map_or(Ok(document), Err)
+}
+
+/// Reads the one document in `bytes`. What a local tag such as `!Ref` means is the caller's to say.
+pub(crate) fn parse_tagged(bytes: &[u8]) -> Result<Document, Trouble> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let (valid, _) = bytes.split_at(error.valid_up_to());
         let at = end_of(&String::from_utf8_lossy(valid));
@@ -87,7 +109,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Document, Trouble> {
         builder.take(event, position(&span.start))?;
     }
     match builder.root {
-        Some(root) => Ok(Document { root, troubles: builder.troubles }),
+        Some(root) => Ok(Document { root, troubles: builder.troubles, tagged: builder.tagged }),
         None => Err(Trouble::new(Position::START, "the file holds no document; allowed is one")),
     }
 }
@@ -122,6 +144,8 @@ fn count(number: usize) -> u32 {
 struct Open {
     /// Where it begins.
     at: Position,
+    /// Its local tag.
+    tag: Option<Rc<str>>,
     /// The parser's number of its anchor, 0 for none.
     anchor: usize,
     /// Nodes in it so far, counting aliased ones each time.
@@ -151,6 +175,8 @@ struct Builder {
     root: Option<Node>,
     /// Duplicate keys.
     troubles: Vec<Trouble>,
+    /// The first local tag.
+    tagged: Option<Trouble>,
 }
 
 impl Builder {
@@ -161,19 +187,20 @@ impl Builder {
             Event::DocumentStart(_) if self.root.is_none() => Ok(()),
             Event::DocumentStart(_) => Err(Trouble::new(at, "a second document begins here; allowed is one in a file")),
             Event::Scalar(text, style, anchor, tag) => {
-                let tagged = known_tag(tag.as_deref(), at)?;
-                let plain = style == ScalarStyle::Plain && tagged != Some("str");
+                let core = tag.as_ref().filter(|tag| tag.is_yaml_core_schema());
+                let plain = style == ScalarStyle::Plain && core.is_none_or(|tag| tag.suffix != "str");
+                let tag = self.local_tag(tag.as_deref(), at)?;
                 let value = Value::Scalar { text: text.into(), plain };
-                self.finish(Node { at, value }, anchor, 1)
+                self.finish(Node { at, tag, value }, anchor, 1)
             }
             Event::SequenceStart(anchor, tag) => {
-                known_tag(tag.as_deref(), at)?;
-                self.begin(at, anchor, Content::Sequence(Vec::new()))
+                let tag = self.local_tag(tag.as_deref(), at)?;
+                self.begin(at, tag, anchor, Content::Sequence(Vec::new()))
             }
             Event::MappingStart(anchor, tag) => {
-                known_tag(tag.as_deref(), at)?;
+                let tag = self.local_tag(tag.as_deref(), at)?;
                 let content = Content::Mapping { pairs: Vec::new(), key: None, seen: HashMap::new() };
-                self.begin(at, anchor, content)
+                self.begin(at, tag, anchor, content)
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(at),
             Event::Alias(anchor) => {
@@ -183,7 +210,7 @@ impl Builder {
                         "the alias stands inside its own anchor; allowed are aliases of finished nodes",
                     ));
                 };
-                let (node, size) = (Node { at, value: node.value.clone() }, *size);
+                let (node, size) = (Node { at, ..node.clone() }, *size);
                 self.aliased = self.aliased.saturating_add(size);
                 if self.aliased > ALIASED_MAX {
                     let text = format!(
@@ -197,14 +224,14 @@ impl Builder {
     }
 
     /// Opens a collection.
-    fn begin(&mut self, at: Position, anchor: usize, content: Content) -> Result<(), Trouble> {
+    fn begin(&mut self, at: Position, tag: Option<Rc<str>>, anchor: usize, content: Content) -> Result<(), Trouble> {
         if self.open.len() == DEPTH_MAX {
             return Err(Trouble::new(
                 at,
                 format!("the file nests deeper than {DEPTH_MAX} levels; allowed are {DEPTH_MAX}"),
             ));
         }
-        self.open.push(Open { at, anchor, size: 1, content });
+        self.open.push(Open { at, tag, anchor, size: 1, content });
         Ok(())
     }
 
@@ -217,7 +244,7 @@ impl Builder {
             Content::Sequence(items) => Value::Sequence(items.into()),
             Content::Mapping { pairs, .. } => Value::Mapping(pairs.into()),
         };
-        self.finish(Node { at: open.at, value }, open.anchor, open.size)
+        self.finish(Node { at: open.at, tag: open.tag, value }, open.anchor, open.size)
     }
 
     /// Puts a finished node into the innermost open collection.
@@ -254,15 +281,17 @@ impl Builder {
         }
         Ok(())
     }
-}
 
-/// The name of a tag of YAML's core schema; others would change the meaning of the text and are refused.
-fn known_tag(tag: Option<&saphyr_parser::Tag>, at: Position) -> Result<Option<&str>, Trouble> {
-    match tag {
-        None => Ok(None),
-        Some(tag) if tag.is_yaml_core_schema() => Ok(Some(&tag.suffix)),
-        Some(tag) => {
-            Err(Trouble::new(at, format!("the tag {:?} has no meaning here; allowed is no tag", tag.to_string())))
+    /// The name of a local tag. Those of YAML's core schema are none; others would change the meaning of the text and
+    /// are refused.
+    fn local_tag(&mut self, tag: Option<&saphyr_parser::Tag>, at: Position) -> Result<Option<Rc<str>>, Trouble> {
+        let Some(tag) = tag.filter(|tag| !tag.is_yaml_core_schema()) else { return Ok(None) };
+        let text = format!("the tag {:?} has no meaning here; allowed is no tag", tag.to_string());
+        let trouble = Trouble::new(at, text);
+        if tag.handle != "!" || tag.suffix.is_empty() {
+            return Err(trouble);
         }
+        self.tagged.get_or_insert(trouble);
+        Ok(Some(tag.suffix.as_str().into()))
     }
 }

@@ -282,8 +282,7 @@ impl Parts<'_> {
                 continue;
             }
             if namespace.is_none_or(|namespace| namespace.namespace_type == NamespaceType::Http) {
-                let message =
-                    format!("namespaces[{}].records: an HTTP namespace has no zone; allowed are none", piece.index);
+                let message = format!("{}: an HTTP namespace has no zone; allowed are none", piece.path("records"));
                 faults.push(Fault::new(file, piece.records_at, message));
             }
             let number = files.len() as u16;
@@ -316,15 +315,15 @@ impl Parts<'_> {
         for (_, Piece { file, namespace }) in &self.pieces {
             if let Given::Value(ttl, at) = namespace.soa_ttl {
                 let message = format!(
-                    "namespaces[{}].soa_ttl: {ttl} cannot be given here; the zone file has the SOA record, at {soa}",
-                    namespace.index
+                    "{}: {ttl} cannot be given here; the zone file has the SOA record, at {soa}",
+                    namespace.path("soa_ttl")
                 );
                 faults.push(Fault::new(file, at, message));
             }
             if kind == Some(NamespaceType::Http) {
                 let message = format!(
-                    "namespaces[{}].name: {} is an HTTP namespace, which has no zone, and {apex} has a zone file, at {soa}",
-                    namespace.index,
+                    "{}: {} is an HTTP namespace, which has no zone, and {apex} has a zone file, at {soa}",
+                    namespace.path("name"),
                     Shown(&namespace.name)
                 );
                 faults.push(Fault::new(file, namespace.at, message));

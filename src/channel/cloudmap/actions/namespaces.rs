@@ -8,7 +8,7 @@ use crate::channel::cloudmap::shapes::namespaces::*;
 use crate::channel::cloudmap::shapes::paging::{NextToken, Page};
 use crate::channel::cloudmap::shapes::timestamp::Timestamp;
 use crate::channel::cloudmap::shapes::words::Word;
-use crate::model::{NamespaceId, NamespaceType};
+use crate::model::{NamespaceId, NamespaceType, hosted_zone_id};
 use crate::registry::{Command, CreateNamespace, NamespaceEntry, UpdateNamespace};
 
 impl Call<'_> {
@@ -170,10 +170,7 @@ struct Names {
 
 impl Names {
     fn of(entry: &NamespaceEntry) -> Self {
-        let id = entry.id.to_string();
-        // As long as those of Route 53 can be, and the namespace's own.
-        let zone = id.strip_prefix("ns-").map_or_else(String::new, |id| format!("Z{}", id.to_ascii_uppercase()));
-        Self { id, zone }
+        Self { id: entry.id.to_string(), zone: hosted_zone_id(&entry.id) }
     }
 }
 

@@ -54,7 +54,7 @@ fn paths_that_lead_to_no_file_are_faults() {
     assert_eq!(
         faults(dir.path(), &paths),
         [
-            "a.txt: the name does not tell the format; allowed are .yaml, .yml, .json and .zone".to_owned(),
+            "a.txt: the name does not tell the format; allowed are .yaml, .yml, .json, .template and .zone".to_owned(),
             format!("dangling.yaml: {missing}"),
             format!("missing.yaml: {missing}"),
         ]

@@ -4,6 +4,7 @@ mod declaration;
 mod folder;
 mod follow;
 mod merge;
+mod template;
 mod yaml;
 mod zones;
 
