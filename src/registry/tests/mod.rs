@@ -323,6 +323,75 @@ fn vpcs_have_views_of_their_own() {
 }
 
 #[test]
+fn operations_are_kept_for_their_time() {
+    let mut registry = Registry::new(Vec::new());
+    create_namespace(&mut registry, "z.test");
+    let kept = |registry: &Registry| registry.store().scan(Table::Operations, &[], false, 10).unwrap().len();
+    let sweep = |registry: &mut Registry| {
+        registry.swept = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+        registry.sweep().unwrap();
+    };
+    sweep(&mut registry);
+    assert_eq!(kept(&registry), 1, "a day has not passed");
+    registry.settings.operation_retention = Duration::ZERO;
+    std::thread::sleep(Duration::from_millis(2));
+    sweep(&mut registry);
+    assert_eq!(kept(&registry), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_that_wait_share_a_commit() {
+    /// A store whose commits take their time, and are counted.
+    #[derive(Default)]
+    struct Slow(Memory, std::sync::atomic::AtomicUsize);
+    impl Store for Slow {
+        fn load(&self, table: Table, each: &mut store::Each<'_>) -> Result<(), StoreError> {
+            self.0.load(table, each)
+        }
+        fn get(&self, table: Table, key: &[u8]) -> Result<Option<Box<[u8]>>, StoreError> {
+            self.0.get(table, key)
+        }
+        fn scan(
+            &self,
+            table: Table,
+            after: &[u8],
+            backwards: bool,
+            limit: usize,
+        ) -> Result<Vec<store::Row>, StoreError> {
+            self.0.scan(table, after, backwards, limit)
+        }
+        fn commit(&self, writes: &[Write]) -> Result<(), StoreError> {
+            std::thread::sleep(Duration::from_millis(20));
+            self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            self.0.commit(writes)
+        }
+    }
+    let store = Arc::new(Slow::default());
+    let mut registry = Registry::open(Settings::default(), Arc::<Slow>::clone(&store)).unwrap();
+    let namespace = create_namespace(&mut registry, "z.test");
+    let s = create_service(&mut registry, namespace, "s", &[RecordType::A]);
+    let commits = || store.1.load(std::sync::atomic::Ordering::Relaxed);
+    let before = commits();
+    let (sender, thread) = registry.spawn().unwrap();
+    let start = Instant::now();
+    let mut waiting = tokio::task::JoinSet::new();
+    for number in 0..200_u8 {
+        let (sender, command) = (sender.clone(), register(s, &format!("i-{number}"), number));
+        waiting.spawn(async move { sender.send(command).await });
+    }
+    assert!(waiting.join_all().await.iter().all(Result::is_ok));
+    let shared = commits() - before;
+    assert!((1..=20).contains(&shared), "{shared} commits for 200 commands");
+    assert!(start.elapsed() < Duration::from_secs(2), "one after the other they take four");
+    // Alone, a command waits for nobody: its own commit is all it takes.
+    let start = Instant::now();
+    sender.send(register(s, "alone", 1)).await.unwrap();
+    assert!(start.elapsed() < Duration::from_millis(20 + 100), "{:?}", start.elapsed());
+    drop(sender);
+    thread.join().unwrap();
+}
+
+#[test]
 fn a_failed_commit_stops_all_writing() {
     /// A store that fails.
     struct Broken(Memory);

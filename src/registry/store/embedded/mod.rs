@@ -3,21 +3,20 @@
 //! # Why `redb`
 //!
 //! `cargo bench --bench store` sets it beside `fjall`, tuned for the same use: 1,000,000 instance rows with as many
-//! operation rows, durable commits of random instance rows with an operation row each, on two virtual cores and a disk
-//! shared with other work. From two runs:
+//! operation rows, durable commits of random instance rows with an operation row each, on two virtual cores:
 //!
 //! | | `redb` 4.6 | `fjall` 3.1 |
 //! |---|---|---|
-//! | filled in commits of 10,000 | 8.1-9.1 s | 14.1-16.3 s |
-//! | opened and loaded, 2.0 to 2.4 million rows | 0.7-1.2 s, all pages checked | 0.7-1.2 s |
-//! | commit of 1 instance: half within | 0.33-2.4 ms | 0.17-4.0 ms |
-//! | commit of 64: instances a second | 15,900-16,100 | 13,300-81,800 |
-//! | commit of 1000: instances a second | 18,900-21,300 | 89,900-97,500 |
-//! | commits at worst | 6-244 ms | 12-172 ms |
-//! | disk after the fill, at the end | 561 MB, 618 MB | 360 MB, 419-438 MB |
-//! | most memory, loading / committing | 7 MB / 8 MB | 11-50 MB / 25-103 MB |
+//! | filled in commits of 10,000 | 5.7 s | 4.7 s |
+//! | opened and loaded, 2.0 to 2.4 million rows | 0.50-0.56 s, all pages checked | 0.53-1.0 s |
+//! | commit of 1: instances a second | 3,789 | 6,469 |
+//! | commit of 64: instances a second | 23,669 | 195,055 |
+//! | commit of 1000: instances a second | 33,850 | 303,747 |
+//! | commits at worst | 4-37 ms | 4-75 ms |
+//! | disk after the fill, at the end | 561 MB, 618 MB | 356 MB, 423 MB |
+//! | most memory, loading / committing | 7 MB / 8 MB | 115 MB / 116 MB |
 //!
-//! `fjall` is the faster one at large commits, and the smaller on disk. `redb` won all the same:
+//! `fjall` is the faster one, by far at large commits, and the smaller on disk. `redb` won all the same:
 //!
 //! - Damage. With one batch of twenty overwritten in its journal, `fjall` opened without a word and without the fifteen
 //!   acknowledged batches behind it; with garbage in the values of the last one it did not open at all. `redb` checks
@@ -25,7 +24,7 @@
 //! - It takes files behind a trait, so that a loss of power and every failing write can be tested.
 //! - Its memory does not depend on what is written, it starts no threads, and brings no other crates along, against
 //!   about twenty.
-//! - Three times the registrations that are asked for fit into what it commits.
+//! - Twice the registrations that come through the API at its fastest fit into what it commits.
 //!
 //! Without the check of all pages `redb` opens and loads the same rows in about 0.3 s.
 
