@@ -46,6 +46,8 @@ pub use rows::{check as check_row, decode_operation, rewrite as rewrite_row};
 pub use settings::Settings;
 pub use writer::Sender;
 
+use tracing::error;
+
 use self::draft::{Draft, Due};
 use self::store::{Memory, Store, StoreError, Table, Write};
 use crate::model::{OperationId, Revision};
@@ -274,6 +276,7 @@ impl Registry {
         rows.push(Write { table: Table::Meta, key: META_REVISION.into(), value });
         if let Err(error) = self.store.commit(&rows) {
             let reason = error.to_string();
+            error!("nothing is written any more, restart the server: {reason}");
             self.broken = Some(reason.clone());
             return Err(Refusal::Store(reason));
         }

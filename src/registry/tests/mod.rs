@@ -3,6 +3,7 @@
 mod conflicts;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::model::{
@@ -322,6 +323,27 @@ fn vpcs_have_views_of_their_own() {
     assert!(unknown.to_string().contains("vpc-1, vpc-2"), "{unknown}");
 }
 
+//--- The store below
+
+/// A store in memory whose commits do something first, which may fail.
+struct Hooked<F>(Memory, F);
+
+impl<F: Fn() -> Result<(), StoreError> + Send + Sync> Store for Hooked<F> {
+    fn load(&self, table: Table, each: &mut store::Each<'_>) -> Result<(), StoreError> {
+        self.0.load(table, each)
+    }
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Box<[u8]>>, StoreError> {
+        self.0.get(table, key)
+    }
+    fn scan(&self, table: Table, after: &[u8], backwards: bool, limit: usize) -> Result<Vec<store::Row>, StoreError> {
+        self.0.scan(table, after, backwards, limit)
+    }
+    fn commit(&self, writes: &[Write]) -> Result<(), StoreError> {
+        (self.1)()?;
+        self.0.commit(writes)
+    }
+}
+
 #[test]
 fn operations_are_kept_for_their_time() {
     let mut registry = Registry::new(Vec::new());
@@ -341,36 +363,19 @@ fn operations_are_kept_for_their_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_that_wait_share_a_commit() {
-    /// A store whose commits take their time, and are counted.
-    #[derive(Default)]
-    struct Slow(Memory, std::sync::atomic::AtomicUsize);
-    impl Store for Slow {
-        fn load(&self, table: Table, each: &mut store::Each<'_>) -> Result<(), StoreError> {
-            self.0.load(table, each)
-        }
-        fn get(&self, table: Table, key: &[u8]) -> Result<Option<Box<[u8]>>, StoreError> {
-            self.0.get(table, key)
-        }
-        fn scan(
-            &self,
-            table: Table,
-            after: &[u8],
-            backwards: bool,
-            limit: usize,
-        ) -> Result<Vec<store::Row>, StoreError> {
-            self.0.scan(table, after, backwards, limit)
-        }
-        fn commit(&self, writes: &[Write]) -> Result<(), StoreError> {
+    let counted = Arc::new(AtomicUsize::new(0));
+    let slow = Hooked(Memory::default(), {
+        let counted = Arc::clone(&counted);
+        move || {
             std::thread::sleep(Duration::from_millis(20));
-            self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            self.0.commit(writes)
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(())
         }
-    }
-    let store = Arc::new(Slow::default());
-    let mut registry = Registry::open(Settings::default(), Arc::<Slow>::clone(&store)).unwrap();
+    });
+    let mut registry = Registry::open(Settings::default(), Arc::new(slow)).unwrap();
     let namespace = create_namespace(&mut registry, "z.test");
     let s = create_service(&mut registry, namespace, "s", &[RecordType::A]);
-    let commits = || store.1.load(std::sync::atomic::Ordering::Relaxed);
+    let commits = || counted.load(Ordering::Relaxed);
     let before = commits();
     let (sender, thread) = registry.spawn().unwrap();
     let start = Instant::now();
@@ -393,29 +398,8 @@ async fn commands_that_wait_share_a_commit() {
 
 #[test]
 fn a_failed_commit_stops_all_writing() {
-    /// A store that fails.
-    struct Broken(Memory);
-    impl Store for Broken {
-        fn load(&self, table: Table, each: &mut store::Each<'_>) -> Result<(), StoreError> {
-            self.0.load(table, each)
-        }
-        fn get(&self, table: Table, key: &[u8]) -> Result<Option<Box<[u8]>>, StoreError> {
-            self.0.get(table, key)
-        }
-        fn scan(
-            &self,
-            table: Table,
-            after: &[u8],
-            backwards: bool,
-            limit: usize,
-        ) -> Result<Vec<store::Row>, StoreError> {
-            self.0.scan(table, after, backwards, limit)
-        }
-        fn commit(&self, _: &[Write]) -> Result<(), StoreError> {
-            Err(StoreError::Io("no space left".into()))
-        }
-    }
-    let mut registry = Registry::open(Settings::default(), Arc::new(Broken(Memory::default()))).unwrap();
+    let failing = Hooked(Memory::default(), || Err(StoreError::Io("no space left".into())));
+    let mut registry = Registry::open(Settings::default(), Arc::new(failing)).unwrap();
     let create = || Command::CreateNamespace(CreateNamespace { name: "z.test".into(), ..CreateNamespace::default() });
     for _ in 0..2 {
         assert!(matches!(registry.apply(create()), Err(Refusal::Store(text)) if text.contains("no space left")));
