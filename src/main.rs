@@ -35,10 +35,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Apply a CloudFormation template through the API
-    #[command(after_help = apply::EXAMPLES)]
-    Apply(Box<apply::Apply>),
-    /// Answer DNS for the declared namespaces
+    /// Serve the AWS Cloud Map API, and DNS for what is registered and declared
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Box<Options>),
     /// Validate configuration (*.toml) and declaration files, and do nothing else
@@ -48,6 +45,9 @@ enum Command {
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
     },
+    /// Apply a CloudFormation template through the API
+    #[command(after_help = apply::EXAMPLES)]
+    Apply(Box<apply::Apply>),
     /// List namespaces, services, instances or operations of a server
     #[command(after_help = get::EXAMPLES)]
     Get(get::Get),
@@ -93,6 +93,7 @@ Examples:
   fingerpost create service api --namespace production.local --record A:10
   fingerpost register api.production.local --id task-1 --ip 10.0.1.11
   fingerpost get instances api.production.local
+  fingerpost apply examples/cloudformation/two-services.yaml --dry-run
 
 Exit codes: 0 done, 64 bad usage, 78 bad configuration, 1 anything else.";
 
@@ -104,6 +105,10 @@ Examples:
   Serve one file on the default address, then ask it:
     fingerpost serve --declare examples/production.yaml
     dig @127.0.0.1 -p 5300 api.production.local
+
+  Serve what comes through the API, kept in a folder:
+    fingerpost serve --data-dir /var/lib/fingerpost
+    aws servicediscovery list-namespaces --endpoint-url http://127.0.0.1:8300
 
   Serve a folder on all addresses, IPv4 and IPv6, port 53:
     fingerpost serve --declare /etc/fingerpost/namespaces --dns 0.0.0.0:53 --dns '[::]:53'
