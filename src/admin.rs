@@ -7,9 +7,9 @@
 use std::future;
 use std::io;
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -37,6 +37,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct Readiness {
     phase: AtomicU8,
     faults: ArcSwap<Vec<String>>,
+    store_fault: OnceLock<String>,
 }
 
 // Phases of a server, in the only order that they come in; it starts with 0.
@@ -67,6 +68,16 @@ impl Readiness {
     pub fn set_faults(&self, faults: Vec<String>) {
         self.faults.store(Arc::new(faults));
     }
+
+    /// Why nothing can be registered any more. DNS goes on answering, so that the server stays ready.
+    pub fn set_store_fault(&self, fault: &str) {
+        let _ = self.store_fault.set(fault.to_owned());
+    }
+
+    /// Why nothing can be registered any more, if it is so.
+    pub fn store_fault(&self) -> Option<&str> {
+        self.store_fault.get().map(String::as_str)
+    }
 }
 
 //----------- State ------------------------------------------------------------
@@ -86,6 +97,9 @@ struct ReadyBody<'a> {
     ready: bool,
     revision: u64,
     declaration: DeclarationBody<'a>,
+    /// Why nothing can be registered until the server is started anew.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store_fault: Option<&'a str>,
 }
 
 /// How the declaration files fare.
@@ -176,6 +190,7 @@ async fn readyz(extract::State(state): extract::State<State>) -> Response {
         ready,
         revision: state.metrics.revision(),
         declaration: DeclarationBody { loads: state.metrics.declaration_loads(), faults: &faults },
+        store_fault: state.readiness.store_fault(),
     };
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     match serde_json::to_string(&body) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::command::Refusal;
 use super::draft::Draft;
-use super::entry::{NamespaceEntry, ServiceEntry};
+use super::entry::{NamespaceEntry, Owner, ServiceEntry};
 use crate::model::{Instances, NamespaceId, Service, ServiceId, ZoneSource};
 use crate::table::compile::{self, Apex, Zone};
 use crate::table::{Editor, Flags, Snapshot};
@@ -223,7 +223,7 @@ fn put_apex<'d>(
 struct Zones<'d> {
     before: &'d BTreeMap<Name, ZoneSource>,
     after: &'d BTreeMap<Name, ZoneSource>,
-    /// Where namespaces with zones of their own are.
+    /// Where declared namespaces with zones of their own are.
     old: HashMap<Name, (usize, NamespaceId)>,
     new: HashMap<Name, (usize, NamespaceId)>,
 }
@@ -234,13 +234,17 @@ impl<'d> Zones<'d> {
         let before = &draft.catalog.zones;
         let after = draft.zones.as_ref().unwrap_or(before);
         let (mut old, mut new) = (HashMap::new(), HashMap::new());
+        // What the API made never shares a zone with a file, not even in a view where the file has none.
+        let is_declared = |entry: &NamespaceEntry| entry.owner != Owner::Api;
         for apex in before.keys().chain(after.keys()) {
             for view in 0..draft.tables.len() {
-                if let Some(id) = draft.catalog.apexes.get(&(view, apex.clone())) {
-                    old.insert(apex.clone(), (view, *id));
+                let known = draft.catalog.apexes.get(&(view, apex.clone())).and_then(|id| draft.catalog.namespace(*id));
+                if let Some(entry) = known.filter(|entry| is_declared(entry)) {
+                    old.insert(apex.clone(), (view, entry.id));
                 }
-                if let Some(id) = draft.namespace_at(view, apex) {
-                    new.insert(apex.clone(), (view, id));
+                let next = draft.namespace_at(view, apex).and_then(|id| draft.namespace(id));
+                if let Some(entry) = next.filter(|entry| is_declared(entry)) {
+                    new.insert(apex.clone(), (view, entry.id));
                 }
             }
         }

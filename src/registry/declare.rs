@@ -45,7 +45,38 @@ impl Draft<'_> {
             let id = self.declare_namespace(&name, &namespace)?;
             self.declare_services(id, namespace)?;
         }
-        Ok(Outcome::Done)
+        self.zone_clash().map_or(Ok(Outcome::Done), |clash| Err(Refusal::Invalid(clash)))
+    }
+
+    /// Which static zone that comes or changes would meet what the API made: a namespace of its name, records at or
+    /// below a namespace's name, or a zone where a namespace's names stand.
+    fn zone_clash(&self) -> Option<String> {
+        let changed = self.zones.iter().flatten().filter(|(apex, new)| self.catalog.zones.get(*apex) != Some(*new));
+        for (apex, source) in changed {
+            let is_shared = |view: &usize| {
+                let entry = self.namespace_at(*view, apex).and_then(|id| self.namespace(id));
+                entry.is_some_and(|entry| entry.owner != Owner::Api)
+            };
+            let view = (0..self.tables.len()).find(is_shared).unwrap_or(0);
+            for (other, id) in self.apexes(view) {
+                let Some(entry) = self.namespace(id).filter(|entry| entry.owner == Owner::Api) else { continue };
+                let records_there = || {
+                    let mut owners = source.zone.iter().flat_map(|zone| zone.owners());
+                    owners.any(|owner| is_wire_below(owner.name(), other.as_wire()))
+                };
+                if other == apex
+                    || is_below(other, apex) && records_there()
+                    || is_below(apex, other) && self.stands_at(id, apex)
+                {
+                    return Some(format!(
+                        "zone {apex} conflicts with namespace {} ({id}), which was made through the API; delete it \
+                         there, or leave out the zone, or its records at and below that name",
+                        entry.name
+                    ));
+                }
+            }
+        }
+        None
     }
 
     /// Puts a declared namespace.
@@ -320,6 +351,15 @@ impl Draft<'_> {
             }
         }
     }
+}
+
+/// Whether a name in wire form is `ancestor`, or below it.
+fn is_wire_below(mut name: &[u8], ancestor: &[u8]) -> bool {
+    while name.len() > ancestor.len() {
+        let Some((length, rest)) = name.split_first() else { return false };
+        name = rest.get(usize::from(*length)..).unwrap_or_default();
+    }
+    name == ancestor
 }
 
 /// The id of a declared namespace.

@@ -56,8 +56,10 @@ use crate::wire::Name;
 
 /// Key of the row that holds the revision.
 const META_REVISION: &[u8] = b"revision";
-/// Operations that one batch forgets at most, so that no batch waits long for it.
-const FORGET: usize = 1000;
+/// Operations that are forgotten at once at most, between two batches: a full batch makes as many.
+const FORGET: usize = 4096;
+/// How often operations past their time are looked for.
+const SWEEP_PERIOD: Duration = Duration::from_secs(10);
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +90,8 @@ pub struct Registry {
     swept: Instant,
     /// Hears of every change, before whoever asked for it.
     observer: Box<dyn Fn(&Change) + Send>,
+    /// Hears of the end of all writing.
+    on_failure: Box<dyn Fn(&str) + Send>,
 }
 
 impl Registry {
@@ -143,12 +147,18 @@ impl Registry {
             broken: None,
             swept: Instant::now(),
             observer: Box::new(|_| {}),
+            on_failure: Box::new(|_| {}),
         }
     }
 
     /// Has `observer` hear of every change from now on, before whoever asked for it.
     pub fn observe(&mut self, observer: impl Fn(&Change) + Send + 'static) {
         self.observer = Box::new(observer);
+    }
+
+    /// Has `observer` hear if the store fails, after which nothing is written any more.
+    pub fn observe_failure(&mut self, observer: impl Fn(&str) + Send + 'static) {
+        self.on_failure = Box::new(observer);
     }
 
     /// Access to what is published for everybody.
@@ -191,9 +201,7 @@ impl Registry {
         let mut batch = batch.into_iter().peekable();
         while let Some(first) = batch.next() {
             // A declaration that is refused half-way, or that no tables can be made of, must not touch the others.
-            let is_declaration =
-                |(command, _): &(Command, _)| matches!(command, Command::Declare(_) | Command::Import(_));
-            let is_alone = is_declaration(&first);
+            let is_alone = first.0.is_declaration();
             let mut part = vec![first];
             while !is_alone && let Some(next) = batch.next_if(|(next, _)| !next.is_declaration()) {
                 part.push(next);
@@ -274,12 +282,7 @@ impl Registry {
         // Also where nothing else is to be written: serials and instances revisions follow it, and never go back.
         let value = Some(revision.to_be_bytes().into());
         rows.push(Write { table: Table::Meta, key: META_REVISION.into(), value });
-        if let Err(error) = self.store.commit(&rows) {
-            let reason = error.to_string();
-            error!("nothing is written any more, restart the server: {reason}");
-            self.broken = Some(reason.clone());
-            return Err(Refusal::Store(reason));
-        }
+        self.commit(&rows).map_err(Refusal::Store)?;
         self.publish(snapshots);
         self.due.extend(std::mem::take(&mut parts.due).into_iter().map(Reverse));
         parts.install(&mut self.catalog.write(), revision);
@@ -305,21 +308,38 @@ impl Registry {
         for publisher in &mut self.publishers {
             publisher.sweep();
         }
-        if self.broken.is_some() || self.swept.elapsed() < Duration::from_secs(10) {
+        if self.broken.is_some() || self.swept.elapsed() < SWEEP_PERIOD {
             return Ok(());
         }
-        self.swept = Instant::now();
         let retention = self.settings.operation_retention.as_millis() as u64;
         let oldest = rows::operation_key(OperationId::first_at(now().saturating_sub(retention)));
         let old = self.store.scan(Table::Operations, &[], false, FORGET)?;
         let old = old.into_iter().map(|(key, _)| key).filter(|key| **key < *oldest);
         let writes: Vec<_> = old.map(|key| Write { table: Table::Operations, key, value: None }).collect();
-        if writes.is_empty() { Ok(()) } else { self.store.commit(&writes) }
+        if writes.len() < FORGET {
+            // With more to forget, it goes on after the next batch: as many go as can come.
+            self.swept = Instant::now();
+        }
+        if writes.is_empty() {
+            return Ok(());
+        }
+        self.commit(&writes).map_err(StoreError::Io)
     }
 
-    /// When the next status turns.
+    /// Writes, or never again.
+    fn commit(&mut self, writes: &[Write]) -> Result<(), String> {
+        self.store.commit(writes).map_err(|error| {
+            let reason = error.to_string();
+            error!("nothing is written any more, restart the server: {reason}");
+            (self.on_failure)(&reason);
+            self.broken = Some(reason.clone());
+            reason
+        })
+    }
+
+    /// When the next status turns; never, once nothing can be written.
     fn next_due(&self) -> Option<u64> {
-        self.due.peek().map(|due| due.0.at)
+        self.due.peek().filter(|_| self.broken.is_none()).map(|due| due.0.at)
     }
 }
 

@@ -57,7 +57,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let state = admin::State { metrics: Arc::clone(&metrics), readiness: Arc::clone(&readiness) };
     let admin = Admin::start(sockets.admin, state).context("cannot start the admin endpoints")?;
 
-    let mut registry = state::open(&config, &metrics)?;
+    let mut registry = state::open(&config, &metrics, &readiness)?;
     let declarations = Declarations::load(&config, &mut registry)?;
     let views = vpcs::views(&config, &registry);
     let (catalog, running, store) = (registry.catalog(), registry.running(), registry.store());
@@ -97,10 +97,12 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     // What still runs there waits for files only, and is cut off: a file system may take for ever.
     runtime.shutdown_timeout(GRACE);
     drop(sender);
-    if registry.join().is_err() {
-        error!("the registry panicked");
-    }
+    let ended = registry.join();
     admin.stop();
+    anyhow::ensure!(ended.is_ok(), "the registry panicked");
+    if let Some(fault) = readiness.store_fault() {
+        anyhow::bail!("the store had failed: {fault}");
+    }
     info!("stopped");
     Ok(())
 }

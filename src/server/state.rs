@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::admin::Readiness;
 use crate::config::{Config, Faults};
 use crate::metrics::Metrics;
 use crate::registry::store::{Embedded, Memory, Store};
 use crate::registry::{Registry, Settings};
 
 /// The registry with all that the data folder holds. What cannot be used of it is a [`Faults`] error.
-pub(super) fn open(config: &Config, metrics: &Arc<Metrics>) -> Result<Registry, Faults> {
+pub(super) fn open(config: &Config, metrics: &Arc<Metrics>, readiness: &Arc<Readiness>) -> Result<Registry, Faults> {
     let settings = Settings {
         name_servers: config.name_servers.clone(),
         vpcs: config.vpcs.iter().map(|vpc| vpc.id.clone()).collect(),
@@ -26,5 +27,7 @@ pub(super) fn open(config: &Config, metrics: &Arc<Metrics>) -> Result<Registry, 
         let (names, instances) = (change.names as u64, change.instances as u64);
         metrics.published(change.revision, names, instances, change.elapsed);
     });
+    let readiness = Arc::clone(readiness);
+    registry.observe_failure(move |reason| readiness.set_store_fault(reason));
     Ok(registry)
 }

@@ -1,6 +1,7 @@
 //! The registry as its channels see it: commands in, names and entries out.
 
 mod conflicts;
+mod zones;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -401,9 +402,18 @@ fn a_failed_commit_stops_all_writing() {
     let failing = Hooked(Memory::default(), || Err(StoreError::Io("no space left".into())));
     let mut registry = Registry::open(Settings::default(), Arc::new(failing)).unwrap();
     let create = || Command::CreateNamespace(CreateNamespace { name: "z.test".into(), ..CreateNamespace::default() });
+    let told = Arc::new(AtomicUsize::new(0));
+    registry.observe_failure({
+        let told = Arc::clone(&told);
+        move |reason| {
+            assert!(reason.contains("no space left"));
+            told.fetch_add(1, Ordering::Relaxed);
+        }
+    });
     for _ in 0..2 {
         assert!(matches!(registry.apply(create()), Err(Refusal::Store(text)) if text.contains("no space left")));
     }
+    assert_eq!(told.load(Ordering::Relaxed), 1);
     assert_eq!(registry.handle().load().names(), 0, "nothing shows that is not durable");
 }
 
