@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::Settings;
 use super::catalog::Catalog;
-use super::command::Refusal;
+use super::command::{Outcome, Refusal};
 use super::entry::{NamespaceEntry, Owner, ServiceEntry};
 use super::operation::{Operation, OperationStatus};
 use super::rows;
@@ -216,6 +216,14 @@ impl<'c> Draft<'c> {
         let (key, value) = (rows::operation_key(operation.id), Some(rows::encode_operation(&operation)));
         self.rows.push(Write { table: Table::Operations, key, value });
         operation.id
+    }
+
+    /// The outcome of a request that was made before: its operation of then, or another where that one is past its time
+    /// and can no longer be asked for.
+    pub(super) fn replayed(&mut self, known: OperationId, operation: Operation) -> Outcome {
+        let age = self.now.saturating_sub(known.milliseconds());
+        let is_kept = u128::from(age) < self.settings.operation_retention.as_millis();
+        Outcome::Operation(if is_kept { known } else { self.finish(operation) })
     }
 
     //--- Who may have what

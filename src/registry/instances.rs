@@ -30,7 +30,8 @@ impl Draft<'_> {
                 && known.creator_request_id() == creator_request_id.as_deref()
                 && known.attributes() == attributes.pairs();
             if is_replay {
-                return Ok(Outcome::Operation(known.operation));
+                let known = known.operation;
+                return Ok(self.replayed(known, operation));
             }
         } else {
             quotas::instances(self, entry)?;

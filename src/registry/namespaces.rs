@@ -6,7 +6,7 @@ use super::entry::{NamespaceEntry, Owner};
 use super::operation::Operation;
 use super::quotas;
 use super::services::few_tags;
-use crate::model::{NamespaceId, NamespaceType};
+use crate::model::{NamespaceId, NamespaceType, OperationId};
 use crate::wire::Name;
 
 /// The error code of a zone that cannot be made (API model `Operation$ErrorCode`).
@@ -41,7 +41,8 @@ impl Draft<'_> {
         match create.namespace_type {
             NamespaceType::Http => {
                 if let Some(same) = self.http_namespace(&create.name) {
-                    return replayed(same, &create);
+                    let (known, id) = (replayed(same, &create)?, same.id);
+                    return Ok(self.replayed(known, Operation { namespace: Some(id), ..operation }));
                 }
             }
             NamespaceType::DnsPublic | NamespaceType::DnsPrivate => {
@@ -54,7 +55,8 @@ impl Draft<'_> {
                         && create.creator_request_id.is_some()
                         && same.creator_request_id == create.creator_request_id;
                     if is_replay || (is_same && create.namespace_type == NamespaceType::DnsPublic) {
-                        return replayed(same, &create);
+                        let (known, id) = (replayed(same, &create)?, same.id);
+                        return Ok(self.replayed(known, Operation { namespace: Some(id), ..operation }));
                     }
                 }
                 if let Some(reason) = self.conflict(view, &apex, create.namespace_type) {
@@ -123,10 +125,14 @@ impl Draft<'_> {
             return Err(Refusal::Invalid(text));
         }
         Self::may_change_namespace(entry)?;
+        let changes = update.description.as_ref().is_some_and(|new| entry.description.as_ref() != Some(new))
+            || update.soa_ttl.is_some_and(|new| entry.soa_ttl != Some(new));
         if let Some((token, id)) = &entry.updater
             && update.updater_request_id.as_ref() == Some(token)
+            && !changes
         {
-            return Ok(Outcome::Operation(*id));
+            let known = *id;
+            return Ok(self.replayed(known, operation));
         }
         if let Some(entry) = self.edit_namespace(update.id) {
             entry.description = update.description.or_else(|| entry.description.take());
@@ -150,11 +156,15 @@ impl Draft<'_> {
     }
 }
 
-/// The answer to a request for a namespace that is there: the earlier operation where it is the same request.
-fn replayed(same: &NamespaceEntry, create: &CreateNamespace) -> Result<Outcome, Refusal> {
-    let is_same = create.creator_request_id.is_some() && same.creator_request_id == create.creator_request_id;
+/// The operation of a namespace that is there, where it was made by the same request.
+fn replayed(same: &NamespaceEntry, create: &CreateNamespace) -> Result<OperationId, Refusal> {
+    let is_same = create.creator_request_id.is_some()
+        && same.creator_request_id == create.creator_request_id
+        && same.description == create.description
+        && same.soa_ttl == create.soa_ttl
+        && same.tags == create.tags;
     if is_same && !matches!(same.owner, Owner::File(_)) {
-        return Ok(Outcome::Operation(same.operation));
+        return Ok(same.operation);
     }
     let creator_request_id = same.creator_request_id.clone();
     Err(Refusal::NamespaceExists { name: same.name.clone(), id: same.id, creator_request_id })

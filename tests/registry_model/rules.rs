@@ -11,9 +11,14 @@ impl Reference {
         name: &str,
         kind: NamespaceType,
         vpc: Option<&str>,
+        soa_ttl: Option<u32>,
+        tags: &Pairs,
         token: Option<&str>,
     ) -> Result<Expected, Class> {
-        let is_retry = |known: &Namespace| token.is_some() && known.token.as_deref() == token;
+        let is_retry = |known: &Namespace| {
+            let is_alike = known.description.is_none() && known.soa_ttl == soa_ttl && known.tags == *tags;
+            token.is_some() && known.token.as_deref() == token && is_alike
+        };
         if kind == NamespaceType::Http {
             let same = self.namespaces.values().find(|known| known.kind == kind && known.name == name);
             return match same {
@@ -28,6 +33,8 @@ impl Reference {
             let is_same = known.kind == kind && known.vpc.as_deref() == vpc;
             return match () {
                 () if is_same && is_retry(known) => Ok(Expected::Replay(known.operation)),
+                // The same token for another request.
+                () if is_same && token.is_some() && known.token.as_deref() == token => Err(Class::NamespaceExists),
                 () if known.kind == kind && kind == NamespaceType::DnsPublic => Err(Class::NamespaceExists),
                 () => Ok(Expected::Failure),
             };

@@ -39,7 +39,7 @@ impl World {
         let Op::CreateNamespace { name, kind, vpc, soa_ttl, token, tags } = op else { return };
         let vpc = (*kind == NamespaceType::DnsPrivate).then_some(*vpc);
         let soa_ttl = soa_ttl.filter(|_| *kind != NamespaceType::Http);
-        let expected = self.reference.may_create_namespace(name, *kind, vpc, *token);
+        let expected = self.reference.may_create_namespace(name, *kind, vpc, soa_ttl, tags, *token);
         let command = CreateNamespace {
             name: (*name).into(),
             namespace_type: *kind,
@@ -80,7 +80,13 @@ impl World {
             Some(known) if known.kind != *kind => Err(Class::Invalid),
             Some(known) if known.owner == Owner::File => Err(Class::Declared),
             Some(known) => match &known.updater {
-                Some((before, operation)) if Some(&**before) == *token => Ok(Expected::Replay(*operation)),
+                Some((before, operation))
+                    if Some(&**before) == *token
+                        && description.as_ref().is_none_or(|new| known.description.as_ref() == Some(new))
+                        && soa_ttl.is_none_or(|new| known.soa_ttl == Some(new)) =>
+                {
+                    Ok(Expected::Replay(*operation))
+                }
                 _ => Ok(Expected::Operation),
             },
         };

@@ -452,3 +452,39 @@ fn an_export_is_imported_as_it_was() {
     assert_eq!(export(&again).replace("    soa_ttl: 15\n", ""), text);
     assert!(matches!(imported.apply(Command::Import(state)), Err(Refusal::Invalid(_))), "once only");
 }
+
+#[test]
+fn a_token_stands_for_the_same_request_alone() {
+    let mut registry = Registry::new(Vec::new());
+    let create = |description: &str| {
+        let description = Some(description.into());
+        let creator_request_id = Some("token".into());
+        let namespace_type = NamespaceType::DnsPublic;
+        let name = "z.test".into();
+        Command::CreateNamespace(CreateNamespace {
+            name,
+            namespace_type,
+            description,
+            creator_request_id,
+            ..CreateNamespace::default()
+        })
+    };
+    let first = registry.apply(create("one")).unwrap().outcome;
+    assert_eq!(registry.apply(create("one")).unwrap().outcome, first);
+    assert!(matches!(registry.apply(create("two")), Err(Refusal::NamespaceExists { .. })));
+    let id = operation(&registry, first).namespace.unwrap();
+    let update = |description: &str| {
+        let (description, updater_request_id) = (Some(description.into()), Some("t".into()));
+        let namespace_type = NamespaceType::DnsPublic;
+        Command::UpdateNamespace(UpdateNamespace { id, namespace_type, description, soa_ttl: None, updater_request_id })
+    };
+    let two = registry.apply(update("two")).unwrap().outcome;
+    assert_eq!(registry.apply(update("two")).unwrap().outcome, two);
+    assert_ne!(registry.apply(update("three")).unwrap().outcome, two);
+    assert_eq!(registry.catalog().read().namespace(id).unwrap().description.as_deref(), Some("three"));
+
+    // An operation past its time cannot be asked for any more: another stands for it.
+    registry.settings.operation_retention = Duration::ZERO;
+    let again = registry.apply(update("three")).unwrap().outcome;
+    assert_eq!(operation(&registry, again).namespace, Some(id));
+}
