@@ -10,7 +10,7 @@ use clap::Args;
 use fingerpost::channel::file;
 use fingerpost::config::Faults;
 use fingerpost::registry::store::Embedded;
-use fingerpost::registry::{Registry, Settings};
+use fingerpost::registry::{Registry, Settings, stored_vpcs};
 
 /// `fingerpost export …`
 #[derive(Args)]
@@ -19,9 +19,9 @@ pub(crate) struct Export {
     #[arg(long, value_name = "DIR", env = "FINGERPOST_DATA_DIR", default_value = "./fingerpost-data")]
     data_dir: PathBuf,
 
-    /// Private namespaces of this VPC alone, and public and HTTP ones: where two VPCs have namespaces of one name
-    #[arg(long, value_name = "ID")]
-    vpc: Option<String>,
+    /// Only this namespace, by id or name; repeat it. Of two with one name, each goes to a file of its own
+    #[arg(long, value_name = "ID|NAME")]
+    namespace: Vec<String>,
 
     /// Write to this file, which must not exist, instead of standard output
     #[arg(long, short, value_name = "FILE")]
@@ -47,15 +47,18 @@ impl Export {
             self.data_dir.display()
         );
         let store = Embedded::open(&self.data_dir).map_err(|error| Faults::of([error]))?;
-        let registry = Registry::open(Settings::default(), Arc::new(store)).map_err(|error| Faults::of([error]))?;
+        // As if each were configured: two of them may have namespaces of one name.
+        let vpcs = stored_vpcs(&store).map_err(|error| Faults::of([error]))?.into_iter().collect();
+        let settings = Settings { vpcs, ..Settings::default() };
+        let registry = Registry::open(settings, Arc::new(store)).map_err(|error| Faults::of([error]))?;
         let catalog = registry.catalog();
         let catalog = catalog.read();
         match &self.output {
-            None => file::export(&catalog, self.vpc.as_deref(), &mut BufWriter::new(io::stdout().lock()))?,
+            None => file::export(&catalog, &self.namespace, &mut BufWriter::new(io::stdout().lock()))?,
             Some(path) => {
                 let output = File::create_new(path).with_context(|| format!("cannot make {}", path.display()))?;
                 let mut output = BufWriter::new(output);
-                file::export(&catalog, self.vpc.as_deref(), &mut output)?;
+                file::export(&catalog, &self.namespace, &mut output)?;
                 output.flush().with_context(|| format!("cannot write {}", path.display()))?;
             }
         }

@@ -8,7 +8,7 @@ use clap::Args;
 use fingerpost::channel::file::Loader;
 use fingerpost::config::Faults;
 use fingerpost::registry::store::Embedded;
-use fingerpost::registry::{Command, Registry, Settings};
+use fingerpost::registry::{Command, Registry, Settings, stored_vpcs};
 
 /// `fingerpost import …`
 #[derive(Args)]
@@ -35,7 +35,11 @@ impl Import {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         let loaded = Loader::new(self.paths).load().map_err(Faults::of)?;
         let store = Embedded::open(&self.data_dir).map_err(|error| Faults::of([error]))?;
-        let mut registry = Registry::open(Settings::default(), Arc::new(store)).map_err(|error| Faults::of([error]))?;
+        // As if each were configured: zones of one name in two VPCs are two.
+        let mut vpcs = stored_vpcs(&store).map_err(|error| Faults::of([error]))?;
+        vpcs.extend(loaded.state.namespaces.values().filter_map(|namespace| namespace.vpc.clone()));
+        let settings = Settings { vpcs: vpcs.into_iter().collect(), ..Settings::default() };
+        let mut registry = Registry::open(settings, Arc::new(store)).map_err(|error| Faults::of([error]))?;
         let summary = loaded.summary;
         registry.apply(Command::Import(loaded.state))?;
         let (services, instances) = (summary.services, summary.instances);

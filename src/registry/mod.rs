@@ -42,6 +42,7 @@ pub use command::{
 pub use entry::{NamespaceEntry, Owner, ServiceEntry};
 pub use operation::{Operation, OperationStatus, OperationType, Running};
 pub use quotas::Quotas;
+pub use recover::stored_vpcs;
 pub use rows::{check as check_row, decode_operation, rewrite as rewrite_row};
 pub use settings::Settings;
 pub use writer::Sender;

@@ -1,5 +1,6 @@
 //! From a store to what was acknowledged.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::draft::Due;
@@ -62,6 +63,16 @@ pub(super) fn recover(store: &dyn Store) -> Result<Recovered, StoreError> {
     let last = last.first().map(|(key, value)| rows::decode_operation(key, value)).transpose()?;
     let last_operation = last.map_or_else(OperationId::default, |operation| operation.id);
     Ok(Recovered { revision, namespaces, services, due, last_operation })
+}
+
+/// The VPCs of the namespaces in `store`, for whoever has its rows and not its configuration.
+pub fn stored_vpcs(store: &dyn Store) -> Result<BTreeSet<Box<str>>, StoreError> {
+    let mut vpcs = BTreeSet::new();
+    store.load(Table::Namespaces, &mut |key, value| {
+        vpcs.extend(rows::decode_namespace(key, value)?.vpc);
+        Ok(())
+    })?;
+    Ok(vpcs)
 }
 
 /// A row that lacks what it belongs to, which no commit leaves behind.

@@ -60,6 +60,44 @@ fn a_registry_moves_as_a_declaration() {
 }
 
 #[test]
+fn namespaces_of_one_name_go_to_files_of_their_own() {
+    let folder = TempDir::new().unwrap();
+    let (old, new) = (folder.path().join("old"), folder.path().join("new"));
+    let vpcs = |launch: Launch| launch.flag("--vpc", "vpc-1=10.1.0.0/16").flag("--vpc", "vpc-2=10.2.0.0/16");
+    let mut server = vpcs(Launch::serve_nothing().flag("--data-dir", &old)).start();
+    let api = format!("http://{}", server.api.unwrap());
+    for vpc in ["vpc-1", "vpc-2"] {
+        client(&api, &["create", "namespace", "production.local", "--vpc", vpc]);
+    }
+    client(&api, &["create", "namespace", "production.local", "--type", "http"]);
+    let namespaces: serde_json::Value =
+        serde_json::from_str(&client(&api, &["get", "namespaces", "--output", "json"])).unwrap();
+    server.signal(Signal::TERM);
+    assert!(server.wait().success());
+    let refused = Launch::of(["export"]).flag("--data-dir", &old).run();
+    let message = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && message.contains("--namespace ID"), "{message}");
+    for namespace in namespaces.as_array().unwrap() {
+        let id = namespace["Id"].as_str().unwrap();
+        let file = folder.path().join(format!("{id}.yaml"));
+        let export = Launch::of(["export"]).flag("--data-dir", &old).flag("--namespace", id).flag("--output", &file);
+        assert!(export.run().status.success());
+        let import = Launch::of(["import".as_ref(), file.as_os_str()]).flag("--data-dir", &new).run();
+        assert!(import.status.success(), "{}", String::from_utf8_lossy(&import.stderr));
+    }
+    let server = vpcs(Launch::serve_nothing().flag("--data-dir", &new)).start();
+    let api = format!("http://{}", server.api.unwrap());
+    let moved: serde_json::Value =
+        serde_json::from_str(&client(&api, &["get", "namespaces", "--output", "json"])).unwrap();
+    let ids = |all: &serde_json::Value| {
+        let mut ids: Vec<_> = all.as_array().unwrap().iter().map(|one| one["Id"].to_string()).collect();
+        ids.sort();
+        ids
+    };
+    assert_eq!(ids(&moved), ids(&namespaces));
+}
+
+#[test]
 fn nothing_is_kept_in_no_folder() {
     let server = Launch::serve_nothing().flag("--data-dir", "none").start();
     let api = format!("http://{}", server.api.unwrap());

@@ -7,16 +7,21 @@ use crate::channel::cloudmap::shapes::words::Word;
 use crate::model::{HealthCheck, HealthStatus, Instance, NamespaceType, Pairs, Service};
 use crate::registry::{Catalog, NamespaceEntry, ServiceEntry};
 
-/// Writes the namespaces of `catalog` to `output`, in the order of their names: every one, or of the private ones only
-/// those of `vpc`. A declaration has one namespace of a name; with two, nothing is written.
-pub fn export(catalog: &Catalog, vpc: Option<&str>, output: &mut impl Write) -> io::Result<()> {
-    let is_wanted = |entry: &&Arc<NamespaceEntry>| vpc.is_none() || entry.vpc.is_none() || entry.vpc.as_deref() == vpc;
+/// Writes the namespaces of `catalog` to `output`, in the order of their names: every one, or those whose id or name is
+/// in `only`. A declaration has one namespace of a name; with two, nothing is written.
+pub fn export(catalog: &Catalog, only: &[String], output: &mut impl Write) -> io::Result<()> {
+    let is_wanted = |entry: &&Arc<NamespaceEntry>| {
+        let id = entry.id.to_string();
+        only.is_empty() || only.iter().any(|one| *one == id || **one == *entry.name)
+    };
     let mut namespaces: Vec<_> = catalog.namespaces_after(None).filter(is_wanted).collect();
     namespaces.sort_by(|a, b| a.name.cmp(&b.name));
-    if let Some(twice) = namespaces.windows(2).find(|pair| pair[0].name.eq_ignore_ascii_case(&pair[1].name)) {
+    let same = namespaces.iter().zip(namespaces.iter().skip(1)).find(|(a, b)| a.name.eq_ignore_ascii_case(&b.name));
+    if let Some((one, other)) = same {
         let text = format!(
-            "two namespaces are called {}: {} and {}; a declaration has one of a name. --vpc ID writes those of one VPC",
-            twice[0].name, twice[0].id, twice[1].id
+            "two namespaces are called {}: {} and {}; a declaration has one of a name, so write them to two files with \
+             --namespace ID",
+            one.name, one.id, other.id
         );
         return Err(io::Error::other(text));
     }

@@ -431,7 +431,7 @@ fn an_export_is_imported_as_it_was() {
     registry.apply(Command::PutServiceAttributes(s, attributes)).unwrap();
     let export = |registry: &Registry| {
         let mut text = Vec::new();
-        crate::channel::file::export(&registry.catalog().read(), None, &mut text).unwrap();
+        crate::channel::file::export(&registry.catalog().read(), &[], &mut text).unwrap();
         String::from_utf8(text).unwrap()
     };
     let text = export(&registry);
