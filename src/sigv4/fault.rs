@@ -1,6 +1,11 @@
 //! Why a request is not believed.
 
+use std::borrow::Cow;
+
 use super::{TOLERANCE, date};
+
+/// Characters of a client's words that a message repeats.
+const SHOWN_MAX: usize = 256;
 
 /// Why a signature does not prove who sent a request; in words for whoever has to mend the client.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +48,11 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Nobody here has the key `id`.
+    pub fn unknown_key(id: &str) -> Self {
+        Self::UnknownKey(short(id).into())
+    }
+
     /// The code that AWS has for it ("Common Errors" of its API references), as services with a JSON protocol spell it.
     pub fn code(&self) -> &'static str {
         match self {
@@ -51,6 +61,14 @@ impl Fault {
             Self::UnknownKey(_) | Self::Token(_) => "UnrecognizedClientException",
             Self::Clock { .. } | Self::Scope(_) | Self::Body(_) | Self::Mismatch { .. } => "InvalidSignatureException",
         }
+    }
+}
+
+/// A client's words as far as a message repeats them: they may fill all the memory that headers get.
+pub(super) fn short(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(SHOWN_MAX) {
+        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
+        None => Cow::Borrowed(text),
     }
 }
 

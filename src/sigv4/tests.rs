@@ -194,8 +194,12 @@ fn faults_of_the_header_say_what_is_wrong() {
         ("us-east-1", "us:east", incomplete, "region is none: \"us:east\""),
         ("us-east-1", "", incomplete, "region is none: \"\""),
         ("host;", "", incomplete, "host has to be signed"),
-        ("host;", "host;accept;", incomplete, "accept is among SignedHeaders, but not in the request"),
+        ("host;", "host;origin;", incomplete, "origin is among SignedHeaders, but not in the request"),
         ("host;", "Host;", incomplete, "lower case"),
+        ("host;", "host;host;", incomplete, "ascending order, each name once: host follows host"),
+        ("content-type;host;", "host;content-type;", incomplete, "content-type follows host"),
+        ("host;", "host;;", incomplete, "ascending order"),
+        ("content-type;", ";content-type;", incomplete, "the header  is among SignedHeaders"),
         (";x-amz-target", "", incomplete, "x-amz-target is in the request, but not signed"),
         ("AKID", "OTHER", "UnrecognizedClientException", "\"OTHER\" is not known"),
         ("servicediscovery", "s3", "InvalidSignatureException", "scoped to the service \"s3\""),
@@ -212,6 +216,54 @@ fn faults_of_the_header_say_what_is_wrong() {
     let mut undated = boto3();
     undated.insert("x-amz-date", HeaderValue::from_static("yesterday"));
     assert!(verify_boto3(&undated).unwrap_err().to_string().contains("\"yesterday\""));
+}
+
+#[test]
+fn the_list_of_signed_headers_is_bounded() {
+    // Each of them would be hashed with all its value.
+    let (code, text) = said("host;", &"host;".repeat(10_000));
+    assert_eq!(code, "IncompleteSignatureException");
+    assert!(text.contains("each name once") && text.len() < 200, "{text}");
+
+    let signed = |count: usize| {
+        let mut headers = boto3();
+        let names: Vec<String> = (0..count).map(|number| format!("a-{number:03}")).collect();
+        for name in &names {
+            headers.insert(HeaderName::try_from(name).unwrap(), HeaderValue::from_static("v"));
+        }
+        let list = format!("SignedHeaders={};content-type", names.join(";"));
+        let changed = headers["authorization"].to_str().unwrap().replace("SignedHeaders=content-type", &list);
+        headers.insert("authorization", HeaderValue::from_str(&changed).unwrap());
+        verify_boto3(&headers).unwrap_err()
+    };
+    assert!(matches!(signed(96), Fault::Mismatch { .. }));
+    assert!(signed(97).to_string().contains("more than 100 names"));
+}
+
+#[test]
+fn messages_repeat_no_long_words() {
+    let long = "x".repeat(20_000);
+    for (from, to) in [
+        ("host;", &*format!("host;{long};")),
+        ("host;", &format!("host;{}", long.to_uppercase())),
+        ("Signature=", &format!("{long}=")),
+        ("AKID/", &long),
+        ("AKID", &long),
+        ("us-east-1", &long),
+        ("servicediscovery", &long),
+        ("20261122/", &format!("{long}/")),
+    ] {
+        let (_, text) = said(from, to);
+        assert!(text.len() < 1000, "{from}: {text}");
+    }
+
+    let mut headers = boto3();
+    headers.insert(HeaderName::try_from(&*long).unwrap(), HeaderValue::from_static("v"));
+    let changed = headers["authorization"].to_str().unwrap().replace(";x-amz-target", &format!(";x-amz-target;{long}"));
+    headers.insert("authorization", HeaderValue::from_str(&changed).unwrap());
+    let fault = verify_boto3(&headers).unwrap_err();
+    assert!(matches!(fault, Fault::Mismatch { .. }), "{fault}");
+    assert!(fault.to_string().len() < 1000, "{fault}");
 }
 
 #[test]

@@ -4,6 +4,8 @@
 //! - the credential scope is of our service, of the day of `x-amz-date`, and of any region;
 //! - `x-amz-date` is within [`TOLERANCE`] of our clock;
 //! - `host` is signed, and so is every `x-amz-…` header: otherwise a signature for one action would serve for another;
+//! - signed headers are named in ascending order, as every client does: a name that came again would be hashed again,
+//!   which costs work before it is known who sent the request;
 //! - `x-amz-content-sha256`, where it is sent, is the hash of the body: an unsigned body is refused;
 //! - `x-amz-security-token` is the credential's, or absent where the credential has none.
 
@@ -11,6 +13,7 @@ use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 use ring::digest::{SHA256, digest};
 
+use super::fault::short;
 use super::key::{body_hash, string_to_sign};
 use super::{
     ALGORITHM, Credential, Fault, KeyCache, Request, TERMINATOR, X_AMZ_CONTENT_SHA256, X_AMZ_DATE,
@@ -19,6 +22,9 @@ use super::{
 
 /// How far a client's clock may be off, in seconds: what AWS allows.
 pub const TOLERANCE: u64 = 5 * 60;
+
+/// Headers that may be signed. No client of the API sends half as many.
+const SIGNED_MAX: usize = 100;
 
 //----------- Authorization ----------------------------------------------------
 
@@ -56,7 +62,10 @@ impl<'a> Authorization<'a> {
                 Some(("Credential", value)) => credential = Some(value),
                 Some(("SignedHeaders", value)) => signed_headers = Some(value),
                 Some(("Signature", value)) => signature = Some(value),
-                _ => return Err(incomplete(format!("the Authorization header has a part of no meaning: {parameter}"))),
+                _ => {
+                    let part = short(parameter);
+                    return Err(incomplete(format!("the Authorization header has a part of no meaning: {part}")));
+                }
             }
         }
         let lacking = |name: &str| incomplete(format!("the Authorization header has no {name}="));
@@ -70,12 +79,12 @@ impl<'a> Authorization<'a> {
             (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
         else {
             let form = format!("<access key id>/<date>/<region>/<service>/{TERMINATOR}");
-            return Err(incomplete(format!("the Credential is not of the form {form}: {credential}")));
+            return Err(incomplete(format!("the Credential is not of the form {form}: {}", short(credential))));
         };
         // It becomes part of names, so it must look like one.
         let is_region = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
         if !(1..=64).contains(&region.len()) || !region.bytes().all(is_region) {
-            return Err(incomplete(format!("the Credential's region is none: {region:?}")));
+            return Err(incomplete(format!("the Credential's region is none: {:?}", short(region))));
         }
         let signature = unhex(signature).ok_or_else(|| incomplete("the Signature is not 64 hexadecimal digits"))?;
         Ok(Self { access_key_id, date, region, service, signed_headers, signature })
@@ -108,8 +117,8 @@ pub fn verify<'a, 'c>(
     check_headers(request.headers, &authorization)?;
     let (moment, signed) = moment(request.headers)?;
     check_scope(&authorization, service, moment)?;
-    let credential = find(authorization.access_key_id)
-        .ok_or_else(|| Fault::UnknownKey(authorization.access_key_id.chars().take(128).collect()))?;
+    let credential =
+        find(authorization.access_key_id).ok_or_else(|| Fault::unknown_key(authorization.access_key_id))?;
     if now.abs_diff(signed) > TOLERANCE {
         return Err(Fault::Clock { signed, now });
     }
@@ -120,7 +129,7 @@ pub fn verify<'a, 'c>(
     let text = string_to_sign(moment, authorization.region, service, &hash);
     let (key, kept) = keys.key(credential, authorization.date, authorization.region, service);
     if !key.verifies(&text, &authorization.signature) {
-        return Err(Fault::Mismatch { signed_headers: authorization.signed_headers.to_owned() });
+        return Err(Fault::Mismatch { signed_headers: short(authorization.signed_headers).into() });
     }
     if !kept {
         keys.keep(credential, authorization.date, authorization.region, service, &key);
@@ -132,13 +141,25 @@ pub fn verify<'a, 'c>(
 
 /// What must be signed is signed, and what is signed is there.
 fn check_headers(headers: &HeaderMap, authorization: &Authorization<'_>) -> Result<(), Fault> {
-    for name in authorization.signed_headers.split(';') {
+    let mut before = None;
+    for (index, name) in authorization.signed_headers.split(';').enumerate() {
+        let shown = short(name);
+        if index == SIGNED_MAX {
+            return Err(incomplete(format!("SignedHeaders has more than {SIGNED_MAX} names")));
+        }
         if name.bytes().any(|octet| octet.is_ascii_uppercase()) {
-            return Err(incomplete(format!("SignedHeaders has to be in lower case: {name}")));
+            return Err(incomplete(format!("SignedHeaders has to be in lower case: {shown}")));
+        }
+        if let Some(before) = before.filter(|before| *before >= name) {
+            let before = short(before);
+            return Err(incomplete(format!(
+                "SignedHeaders has to be in ascending order, each name once: {shown} follows {before}"
+            )));
         }
         if !headers.contains_key(name) {
-            return Err(incomplete(format!("the header {name} is among SignedHeaders, but not in the request")));
+            return Err(incomplete(format!("the header {shown} is among SignedHeaders, but not in the request")));
         }
+        before = Some(name);
     }
     if !authorization.signs("host") {
         return Err(incomplete("the header host has to be signed"));
@@ -147,7 +168,7 @@ fn check_headers(headers: &HeaderMap, authorization: &Authorization<'_>) -> Resu
         // Some SDKs leave this one out, as they do user-agent; nothing depends on it.
         let matters = name.starts_with("x-amz-") && name != "x-amz-user-agent";
         if matters && !authorization.signs(name) {
-            return Err(incomplete(format!("the header {name} is in the request, but not signed")));
+            return Err(incomplete(format!("the header {} is in the request, but not signed", short(name))));
         }
     }
     Ok(())
@@ -158,20 +179,20 @@ fn moment(headers: &HeaderMap) -> Result<(&str, u64), Fault> {
     let value = headers.get(X_AMZ_DATE).ok_or_else(|| incomplete("the header X-Amz-Date is missing"))?;
     let text = value.to_str().unwrap_or_default();
     let seconds = date::parse(text)
-        .ok_or_else(|| incomplete(format!("X-Amz-Date is not of the form 20261122T155831Z: {text:?}")))?;
+        .ok_or_else(|| incomplete(format!("X-Amz-Date is not of the form 20261122T155831Z: {:?}", short(text))))?;
     Ok((text, seconds))
 }
 
 /// The scope is of our service and of the day of signing.
 fn check_scope(authorization: &Authorization<'_>, service: &str, moment: &str) -> Result<(), Fault> {
     if authorization.service != service {
-        let scoped = authorization.service;
+        let scoped = short(authorization.service);
         return Err(Fault::Scope(format!(
             "the credential is scoped to the service {scoped:?}, and this is {service:?}"
         )));
     }
     if !moment.starts_with(authorization.date) || authorization.date.len() != 8 {
-        let scoped = authorization.date;
+        let scoped = short(authorization.date);
         return Err(Fault::Scope(format!(
             "the credential is scoped to the day {scoped:?}, and X-Amz-Date is {moment}"
         )));

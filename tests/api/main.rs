@@ -7,7 +7,8 @@
 //! * `reach`: HTTP clients that find three servers, registered through the API, in a network namespace.
 //!
 //! A test that needs an outside program says that it is skipped where the program is missing; with
-//! `FINGERPOST_REQUIRE_TOOLS=1` it fails instead.
+//! `FINGERPOST_REQUIRE_TOOLS=1` it fails instead. Only `terraform` is skipped even then, and says so: no package registry
+//! has the binary and its AWS provider, so that CI cannot install them by name. Run it where both are installed.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic with its place is the message")]
 

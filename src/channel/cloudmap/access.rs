@@ -53,7 +53,7 @@ impl Gate {
         let Some(credentials) = &*credentials else { return Ok(()) };
         match Authorization::of(headers) {
             Ok(claimed) if credentials.find(claimed.access_key_id).is_some() => Ok(()),
-            Ok(claimed) => Err(refusal(&Fault::UnknownKey(claimed.access_key_id.into()))),
+            Ok(claimed) => Err(refusal(&Fault::unknown_key(claimed.access_key_id))),
             Err(fault) => Err(refusal(&fault)),
         }
     }

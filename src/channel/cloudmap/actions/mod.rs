@@ -15,10 +15,13 @@ use crate::registry::{Command, Outcome, Quotas, Reader, Refusal, Running, Sender
 
 mod discovery;
 mod instances;
+mod merge;
 mod namespaces;
 mod operations;
 mod services;
 mod tags;
+#[cfg(test)]
+mod tests;
 mod throttle;
 
 use throttle::Throttle;

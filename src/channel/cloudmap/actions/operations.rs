@@ -1,6 +1,7 @@
 //! Operations.
 
 use super::Call;
+use super::merge::{Found, merge};
 use crate::channel::cloudmap::ApiError;
 use crate::channel::cloudmap::shapes::filters::{Filter, OperationProperty};
 use crate::channel::cloudmap::shapes::operations::{
@@ -23,7 +24,7 @@ impl Call<'_> {
         let is_ours = input.owner_account.as_deref().is_none_or(|account| account == &*self.actions.account);
         let id = OperationId::parse(text).filter(|_| is_ours);
         let operation = match id {
-            Some(id) => self.operation(id).map_err(|error| ApiError::internal(error.to_string()))?,
+            Some(id) => self.operation(id).map_err(internal)?,
             None => None,
         };
         let operation = operation.ok_or_else(|| {
@@ -74,41 +75,27 @@ impl Call<'_> {
         let page = Page::of(input.max_results, &input.next_token);
         let filters = input.filters.as_ref().map_or(&[][..], |filters| &filters.0);
         let wanted = |operation: &Operation| filters.iter().all(|filter| passes(filter, operation));
-        let mut found: Vec<Operation> = Vec::new();
-        if page.after.is_empty() {
-            found.extend(self.actions.running.list().into_iter().rev().filter(wanted).take(page.limit));
-        }
-        let mut after: Box<[u8]> = page.after.into();
-        let mut looked_at = 0;
-        let mut more = true;
+        let show = |found| {
+            let (operation, is_stored) = match found {
+                Found::Running(operation) => (operation, false),
+                Found::Stored((key, value)) => (decode_operation(&key, &value).map_err(internal)?, true),
+            };
+            let is_shown = wanted(&operation) && !(is_stored && self.is_of_the_past(&operation));
+            Ok(is_shown.then(|| (operation.id.to_string(), operation.status)))
+        };
+        let running = self.actions.running.list();
         // A scan may wait for the disk.
-        while more && found.len() < page.limit && looked_at < LOOKED_AT {
-            let rows = tokio::task::block_in_place(|| self.rows(&after))?;
-            more = !rows.is_empty();
-            looked_at += rows.len();
-            for (key, value) in rows {
-                let operation =
-                    decode_operation(&key, &value).map_err(|error| ApiError::internal(error.to_string()))?;
-                after = key;
-                if wanted(&operation) && !self.is_of_the_past(&operation) {
-                    found.push(operation);
-                    if found.len() == page.limit {
-                        break;
-                    }
-                }
-            }
-        }
-        let ids: Vec<_> = found.iter().map(|operation| (operation.id.to_string(), operation.status)).collect();
+        let rows = |after: &[u8]| tokio::task::block_in_place(|| self.rows(after));
+        let (found, next) = merge(running, page, LOOKED_AT, rows, show)?;
         self.reply(&ListOperationsOutput {
-            operations: ids.iter().map(|(id, status)| OperationSummary { id, status: *status }).collect(),
-            next_token: (more && !after.is_empty()).then_some(NextToken(after)),
+            operations: found.iter().map(|(id, status)| OperationSummary { id, status: *status }).collect(),
+            next_token: next.map(NextToken),
         })
     }
 
     /// Stored operations before `after`, the latest first.
     fn rows(&self, after: &[u8]) -> Result<Vec<Row>, ApiError> {
-        let rows = self.actions.store.scan(Table::Operations, after, true, 1000);
-        rows.map_err(|error| ApiError::internal(error.to_string()))
+        self.actions.store.scan(Table::Operations, after, true, 1000).map_err(internal)
     }
 
     /// Whether its namespace is gone: AWS lists these no more, and still gets them by id.
@@ -117,6 +104,12 @@ impl Call<'_> {
         let gone = operation.namespace.is_some_and(|id| catalog.namespace(id).is_none());
         gone && operation.status == OperationStatus::Success
     }
+}
+
+/// What a client is told of a store that fails.
+#[allow(clippy::needless_pass_by_value, reason = "so map_err gives it")]
+fn internal(error: StoreError) -> ApiError {
+    ApiError::internal(error.to_string())
 }
 
 /// Whether an operation passes a filter.
