@@ -227,3 +227,40 @@ fn check_declarations(paths: &[PathBuf]) -> Result<String, Faults> {
 fn is_toml(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(OsStr::new("toml")))
 }
+
+#[cfg(test)]
+mod tests {
+    use fingerpost::model::{NamespaceId, OperationId, ServiceId};
+
+    use super::*;
+
+    /// The command lines in the help of a command and of those below it, in words, without what follows a pipe.
+    fn examples(command: &clap::Command) -> Vec<Vec<String>> {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let lines = help.lines().map(str::trim).filter(|line| line.starts_with("fingerpost "));
+        let words = |line: &str| {
+            let words = line.split_whitespace().take_while(|word| !["|", ">"].contains(word));
+            words.map(|word| word.trim_matches('\'').to_owned()).collect()
+        };
+        lines.map(words).chain(command.get_subcommands().flat_map(examples)).collect()
+    }
+
+    #[test]
+    fn examples_are_as_people_would_type_them() {
+        let examples = examples(&Arguments::command());
+        assert!(examples.len() > 30, "{examples:?}");
+        for example in examples {
+            let parsed = Arguments::try_parse_from(&example).map(|_| ());
+            assert!(parsed.is_ok(), "{example:?}: {parsed:?}");
+            for word in &example {
+                assert!(!word.starts_with("ns-") || NamespaceId::parse(word).is_some(), "{example:?}");
+                assert!(!word.starts_with("srv-") || ServiceId::parse(word).is_some(), "{example:?}");
+            }
+            if let [_, get, operations, id] = &*example
+                && (&**get, &**operations) == ("get", "operations")
+            {
+                assert!(OperationId::parse(id).is_some(), "{example:?}");
+            }
+        }
+    }
+}

@@ -45,7 +45,7 @@ ErrorMessage where it failed.
 Examples:
   fingerpost get operations --status FAIL
   fingerpost get operations --service api.production.local
-  fingerpost get operations xbqmzlx2ivqmihr3s47yhg2vzzxxuecb-mibd5m1s";
+  fingerpost get operations 1a203fb005800003";
 
 impl Operations {
     /// Lists them, newest first.

@@ -18,13 +18,15 @@ pub(super) enum Found {
     Stored(Row),
 }
 
+/// The key after which the next page begins, if there may be one.
+pub(super) type Next = Option<Box<[u8]>>;
+
 /// The key of an operation on its way: that of the row it will be.
 fn key(operation: &Operation) -> [u8; 8] {
     operation.id.0.to_be_bytes()
 }
 
-/// One page of the list of `running`, in the order of their ids, and of the stored rows, and the key after which the
-/// next one begins if there may be more.
+/// One page of the list of `running`, in the order of their ids, and of the stored rows, and where the next one begins.
 ///
 /// `rows` gives a few stored rows before a key, the latest first, and none at the end; `running` was looked at before.
 /// What `show` makes of an operation is on the page, if anything. Of one that is both running and stored the row
@@ -35,7 +37,7 @@ pub(super) fn merge<T, E>(
     bound: usize,
     mut rows: impl FnMut(&[u8]) -> Result<Vec<Row>, E>,
     mut show: impl FnMut(Found) -> Result<Option<T>, E>,
-) -> Result<(Vec<T>, Option<Box<[u8]>>), E> {
+) -> Result<(Vec<T>, Next), E> {
     let is_on_it = |operation: &Operation| page.after.is_empty() || key(operation)[..] < *page.after;
     let mut running = running.into_iter().rev().filter(is_on_it).peekable();
     let mut stored = Vec::new().into_iter().peekable();
@@ -119,7 +121,7 @@ mod tests {
         }
 
         /// A page of those that are wanted: their ids, those of running ones negative.
-        fn page(&self, limit: usize, after: &[u8], wanted: impl Fn(i64) -> bool) -> (Vec<i64>, Option<Box<[u8]>>) {
+        fn page(&self, limit: usize, after: &[u8], wanted: impl Fn(i64) -> bool) -> (Vec<i64>, Next) {
             let rows = |after: &[u8]| {
                 let before = |id: &&u64| after.is_empty() || id.to_be_bytes()[..] < *after;
                 let ids = self.stored.iter().rev().filter(before).take(self.batch);

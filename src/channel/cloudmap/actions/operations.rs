@@ -107,7 +107,6 @@ impl Call<'_> {
 }
 
 /// What a client is told of a store that fails.
-#[allow(clippy::needless_pass_by_value, reason = "so map_err gives it")]
 fn internal(error: StoreError) -> ApiError {
     ApiError::internal(error.to_string())
 }
