@@ -16,10 +16,11 @@ mod threshold;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::warn;
 
@@ -37,12 +38,50 @@ const FAILURE_THRESHOLD: u8 = 3;
 /// An instance under watch.
 type Key = (ServiceId, Box<str>);
 
-/// What a watch is of: with another, it begins anew.
+/// What a watch is of: with another, it begins anew. The probe is here as it was given, because the registry takes
+/// every other one, were it to ask the same, as a reason to forget the status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Watched {
     target: Target,
-    threshold: u8,
+    probe: Probe,
     registered: OperationId,
+}
+
+/// A watch at work.
+struct Watch {
+    watched: Watched,
+    told: Told,
+    task: AbortHandle,
+}
+
+/// The status that a watch believes the catalog to have. It is set before the registry is told: who reads the catalog
+/// afterwards and finds another status there knows that it is not the watch's, or not yet.
+#[derive(Clone, Debug)]
+struct Told(Arc<AtomicU8>);
+
+impl Told {
+    /// At first, `status` is what the catalog has.
+    fn new(status: HealthStatus) -> Self {
+        Self(Arc::new(AtomicU8::new(status as u8)))
+    }
+
+    /// Notes what is told. The channel to the registry, and the catalog's lock behind it, order this.
+    fn set(&self, status: HealthStatus) {
+        self.0.store(status as u8, Relaxed);
+    }
+
+    /// Whether it is `status`.
+    fn is(&self, status: HealthStatus) -> bool {
+        self.0.load(Relaxed) == status as u8
+    }
+}
+
+impl Watch {
+    /// Whether it goes on, where this is wanted. A status that it did not tell, because the registry began anew
+    /// meanwhile, is not one from which it could go on.
+    fn stays(&self, wanted: Option<&(Watched, HealthStatus)>) -> bool {
+        wanted.is_some_and(|(watched, status)| *watched == self.watched && self.told.is(*status))
+    }
 }
 
 /// Watches all instances that are to be watched.
@@ -60,7 +99,7 @@ impl Prober {
 
     /// Probes until `stop` is true.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut watches: HashMap<Key, (Watched, tokio::task::AbortHandle)> = HashMap::new();
+        let mut watches: HashMap<Key, Watch> = HashMap::new();
         let mut tasks = JoinSet::new();
         let mut seen: Option<Revision> = None;
         loop {
@@ -70,18 +109,21 @@ impl Prober {
                 changed.then(|| wanted(&catalog))
             };
             if let Some(wanted) = wanted {
-                watches.retain(|key, (watched, task)| {
-                    let stays = wanted.get(key).is_some_and(|(now, _)| now == watched);
+                watches.retain(|key, watch| {
+                    let stays = watch.stays(wanted.get(key));
                     if !stays {
-                        task.abort();
+                        watch.task.abort();
                     }
                     stays
                 });
                 for (key, (watched, status)) in wanted {
                     watches.entry(key).or_insert_with_key(|key| {
-                        let watch =
-                            watch_instance(self.sender.clone(), key.clone(), watched.clone(), status, self.interval);
-                        (watched, tasks.spawn(watch))
+                        let told = Told::new(status);
+                        let threshold = watched.probe.failure_threshold.unwrap_or(FAILURE_THRESHOLD);
+                        let threshold = Threshold::new(status, threshold);
+                        let (sender, target) = (self.sender.clone(), watched.target.clone());
+                        let watch = watch_instance(sender, key.clone(), target, threshold, told.clone(), self.interval);
+                        Watch { watched, told, task: tasks.spawn(watch) }
                     });
                 }
             }
@@ -109,8 +151,7 @@ fn wanted(catalog: &Catalog) -> HashMap<Key, (Watched, HealthStatus)> {
             let address = instance.ipv4().map(IpAddr::V4).or_else(|| instance.ipv6().map(IpAddr::V6));
             let (Some(address), Some(port)) = (address, instance.port()) else { continue };
             let target = target(probe, SocketAddr::new(address, port), &host);
-            let threshold = probe.failure_threshold.unwrap_or(FAILURE_THRESHOLD);
-            let watched = Watched { target, threshold, registered: instance.operation };
+            let watched = Watched { target, probe: probe.clone(), registered: instance.operation };
             all.insert((entry.id, instance.id().into()), (watched, instance.status));
         }
     }
@@ -131,25 +172,52 @@ fn target(probe: &Probe, address: SocketAddr, host: &Arc<str>) -> Target {
 async fn watch_instance(
     sender: Sender,
     (service, id): Key,
-    watched: Watched,
-    status: HealthStatus,
+    target: Target,
+    mut threshold: Threshold,
+    told: Told,
     interval: Duration,
 ) {
-    let mut threshold = Threshold::new(status, watched.threshold);
     // Spread over the interval, so that a thousand instances that came at once are not probed at once.
     let mut next = Instant::now() + interval.mul_f64(fastrand::f64() * 0.1);
     loop {
         sleep_until(next).await;
         next = Instant::now() + interval;
-        let passed = watched.target.passes().await;
+        let passed = target.passes().await;
         let Some(status) = threshold.count(passed) else { continue };
+        told.set(status);
         let command = Command::SetProbedHealth(service, id.clone(), status);
         match sender.send(command).await {
             Ok(_) | Err(Refusal::NoService(_) | Refusal::NoInstance(_)) => {}
             Err(refusal) => {
                 warn!("the health of instance {id} of {service} could not be set: {refusal}");
                 threshold.take_back();
+                told.set(threshold.status());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ProbeType;
+
+    fn watched(failure_threshold: Option<u8>) -> Watched {
+        let probe = Probe { probe_type: ProbeType::Tcp, path: None, failure_threshold };
+        let target = target(&probe, SocketAddr::from(([127, 0, 0, 1], 1)), &"api.example.org".into());
+        Watched { target, probe, registered: OperationId::default() }
+    }
+
+    #[tokio::test]
+    async fn a_watch_begins_anew_with_a_status_that_it_did_not_tell() {
+        let told = Told::new(HealthStatus::Unknown);
+        let task = tokio::spawn(async {}).abort_handle();
+        let watch = Watch { watched: watched(None), told: told.clone(), task };
+        assert!(watch.stays(Some(&(watched(None), HealthStatus::Unknown))));
+        told.set(HealthStatus::Unhealthy);
+        assert!(watch.stays(Some(&(watched(None), HealthStatus::Unhealthy))));
+        assert!(!watch.stays(Some(&(watched(None), HealthStatus::Unknown))), "its probe went and came back");
+        assert!(!watch.stays(Some(&(watched(Some(3)), HealthStatus::Unhealthy))), "another probe, if it asks the same");
+        assert!(!watch.stays(None));
     }
 }
