@@ -28,7 +28,7 @@ use self::probe::Target;
 use self::threshold::Threshold;
 use crate::model::{HealthCheck, HealthStatus, OperationId, Probe, Revision, ServiceId};
 use crate::net::accept::stopped;
-use crate::registry::{Catalog, Command, Reader, Refusal, Sender};
+use crate::registry::{Catalog, Command, NamespaceEntry, Reader, Refusal, Sender, ServiceEntry};
 
 /// How often the catalog is looked at for instances that came or went.
 const LOOK: Duration = Duration::from_millis(250);
@@ -103,12 +103,13 @@ impl Prober {
         let mut tasks = JoinSet::new();
         let mut seen: Option<Revision> = None;
         loop {
-            let wanted = {
+            let services = {
                 let catalog = self.catalog.read();
                 let changed = seen.replace(catalog.revision()) != Some(catalog.revision());
-                changed.then(|| wanted(&catalog))
+                changed.then(|| probed(&catalog))
             };
-            if let Some(wanted) = wanted {
+            if let Some(services) = services {
+                let wanted = wanted(&services);
                 watches.retain(|key, watch| {
                     let stays = watch.stays(wanted.get(key));
                     if !stays {
@@ -137,12 +138,21 @@ impl Prober {
     }
 }
 
+/// A service whose instances are probed, with its namespace.
+type Probed = (Arc<ServiceEntry>, Option<Arc<NamespaceEntry>>);
+
+/// What of the catalog matters here, shared: the registry waits for as long as the catalog is read.
+fn probed(catalog: &Catalog) -> Vec<Probed> {
+    let services = catalog.probed_services();
+    services.map(|entry| (Arc::clone(entry), catalog.namespace(entry.namespace).cloned())).collect()
+}
+
 /// Every instance that is to be watched, with its present status.
-fn wanted(catalog: &Catalog) -> HashMap<Key, (Watched, HealthStatus)> {
+fn wanted(services: &[Probed]) -> HashMap<Key, (Watched, HealthStatus)> {
     let mut all = HashMap::new();
-    for entry in catalog.probed_services() {
+    for (entry, namespace) in services {
         let HealthCheck::Probe(probe) = &entry.service.health_check else { continue };
-        let namespace = catalog.namespace(entry.namespace).map(|namespace| &*namespace.name).unwrap_or_default();
+        let namespace = namespace.as_ref().map(|namespace| &*namespace.name).unwrap_or_default();
         let host: Arc<str> = match &*entry.name {
             "." => namespace.into(),
             name => format!("{name}.{namespace}").into(),
@@ -200,12 +210,39 @@ async fn watch_instance(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ProbeType;
+    use crate::model::{Instance, ProbeType, Service};
+    use crate::registry::Owner;
+
+    fn service(name: &str, probe: Probe) -> ServiceEntry {
+        ServiceEntry {
+            id: ServiceId::of_name(&[name]),
+            namespace: crate::model::NamespaceId::of_name(&["example.org"]),
+            name: name.into(),
+            service: Service { health_check: HealthCheck::Probe(probe), ..Service::default() },
+            creator_request_id: None,
+            created: 0,
+            instances_revision: 0,
+            owner: Owner::Api,
+        }
+    }
 
     fn watched(failure_threshold: Option<u8>) -> Watched {
         let probe = Probe { probe_type: ProbeType::Tcp, path: None, failure_threshold };
         let target = target(&probe, SocketAddr::from(([127, 0, 0, 1], 1)), &"api.example.org".into());
         Watched { target, probe, registered: OperationId::default() }
+    }
+
+    #[test]
+    fn instances_are_wanted_without_the_catalog() {
+        let probe = watched(None).probe;
+        let mut entry = service("api", probe.clone());
+        entry.service.instances = ["a", "b"]
+            .map(|id| Instance::new(id, None, [("AWS_INSTANCE_IPV4", "127.0.0.1"), ("AWS_INSTANCE_PORT", "1")]))
+            .into_iter()
+            .collect();
+        let wanted = wanted(&[(Arc::new(entry), None)]);
+        assert_eq!(wanted.len(), 2);
+        assert!(wanted.values().all(|(watched, status)| watched.probe == probe && *status == HealthStatus::Unknown));
     }
 
     #[tokio::test]
