@@ -16,10 +16,11 @@ mod threshold;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::warn;
 
@@ -27,7 +28,7 @@ use self::probe::Target;
 use self::threshold::Threshold;
 use crate::model::{HealthCheck, HealthStatus, OperationId, Probe, Revision, ServiceId};
 use crate::net::accept::stopped;
-use crate::registry::{Catalog, Command, Reader, Refusal, Sender};
+use crate::registry::{Catalog, Command, NamespaceEntry, Reader, Refusal, Sender, ServiceEntry};
 
 /// How often the catalog is looked at for instances that came or went.
 const LOOK: Duration = Duration::from_millis(250);
@@ -37,12 +38,50 @@ const FAILURE_THRESHOLD: u8 = 3;
 /// An instance under watch.
 type Key = (ServiceId, Box<str>);
 
-/// What a watch is of: with another, it begins anew.
+/// What a watch is of: with another, it begins anew. The probe is here as it was given, because the registry takes
+/// every other one, were it to ask the same, as a reason to forget the status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Watched {
     target: Target,
-    threshold: u8,
+    probe: Probe,
     registered: OperationId,
+}
+
+/// A watch at work.
+struct Watch {
+    watched: Watched,
+    told: Told,
+    task: AbortHandle,
+}
+
+/// The status that a watch believes the catalog to have. It is set before the registry is told: who reads the catalog
+/// afterwards and finds another status there knows that it is not the watch's, or not yet.
+#[derive(Clone, Debug)]
+struct Told(Arc<AtomicU8>);
+
+impl Told {
+    /// At first, `status` is what the catalog has.
+    fn new(status: HealthStatus) -> Self {
+        Self(Arc::new(AtomicU8::new(status as u8)))
+    }
+
+    /// Notes what is told. The channel to the registry, and the catalog's lock behind it, order this.
+    fn set(&self, status: HealthStatus) {
+        self.0.store(status as u8, Relaxed);
+    }
+
+    /// Whether it is `status`.
+    fn is(&self, status: HealthStatus) -> bool {
+        self.0.load(Relaxed) == status as u8
+    }
+}
+
+impl Watch {
+    /// Whether it goes on, where this is wanted. A status that it did not tell, because the registry began anew
+    /// meanwhile, is not one from which it could go on.
+    fn stays(&self, wanted: Option<&(Watched, HealthStatus)>) -> bool {
+        wanted.is_some_and(|(watched, status)| *watched == self.watched && self.told.is(*status))
+    }
 }
 
 /// Watches all instances that are to be watched.
@@ -60,28 +99,32 @@ impl Prober {
 
     /// Probes until `stop` is true.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let mut watches: HashMap<Key, (Watched, tokio::task::AbortHandle)> = HashMap::new();
+        let mut watches: HashMap<Key, Watch> = HashMap::new();
         let mut tasks = JoinSet::new();
         let mut seen: Option<Revision> = None;
         loop {
-            let wanted = {
+            let services = {
                 let catalog = self.catalog.read();
                 let changed = seen.replace(catalog.revision()) != Some(catalog.revision());
-                changed.then(|| wanted(&catalog))
+                changed.then(|| probed(&catalog))
             };
-            if let Some(wanted) = wanted {
-                watches.retain(|key, (watched, task)| {
-                    let stays = wanted.get(key).is_some_and(|(now, _)| now == watched);
+            if let Some(services) = services {
+                let wanted = wanted(&services);
+                watches.retain(|key, watch| {
+                    let stays = watch.stays(wanted.get(key));
                     if !stays {
-                        task.abort();
+                        watch.task.abort();
                     }
                     stays
                 });
                 for (key, (watched, status)) in wanted {
                     watches.entry(key).or_insert_with_key(|key| {
-                        let watch =
-                            watch_instance(self.sender.clone(), key.clone(), watched.clone(), status, self.interval);
-                        (watched, tasks.spawn(watch))
+                        let told = Told::new(status);
+                        let threshold = watched.probe.failure_threshold.unwrap_or(FAILURE_THRESHOLD);
+                        let threshold = Threshold::new(status, threshold);
+                        let (sender, target) = (self.sender.clone(), watched.target.clone());
+                        let watch = watch_instance(sender, key.clone(), target, threshold, told.clone(), self.interval);
+                        Watch { watched, told, task: tasks.spawn(watch) }
                     });
                 }
             }
@@ -95,12 +138,21 @@ impl Prober {
     }
 }
 
+/// A service whose instances are probed, with its namespace.
+type Probed = (Arc<ServiceEntry>, Option<Arc<NamespaceEntry>>);
+
+/// What of the catalog matters here, shared: the registry waits for as long as the catalog is read.
+fn probed(catalog: &Catalog) -> Vec<Probed> {
+    let services = catalog.probed_services();
+    services.map(|entry| (Arc::clone(entry), catalog.namespace(entry.namespace).cloned())).collect()
+}
+
 /// Every instance that is to be watched, with its present status.
-fn wanted(catalog: &Catalog) -> HashMap<Key, (Watched, HealthStatus)> {
+fn wanted(services: &[Probed]) -> HashMap<Key, (Watched, HealthStatus)> {
     let mut all = HashMap::new();
-    for entry in catalog.probed_services() {
+    for (entry, namespace) in services {
         let HealthCheck::Probe(probe) = &entry.service.health_check else { continue };
-        let namespace = catalog.namespace(entry.namespace).map(|namespace| &*namespace.name).unwrap_or_default();
+        let namespace = namespace.as_ref().map(|namespace| &*namespace.name).unwrap_or_default();
         let host: Arc<str> = match &*entry.name {
             "." => namespace.into(),
             name => format!("{name}.{namespace}").into(),
@@ -109,8 +161,7 @@ fn wanted(catalog: &Catalog) -> HashMap<Key, (Watched, HealthStatus)> {
             let address = instance.ipv4().map(IpAddr::V4).or_else(|| instance.ipv6().map(IpAddr::V6));
             let (Some(address), Some(port)) = (address, instance.port()) else { continue };
             let target = target(probe, SocketAddr::new(address, port), &host);
-            let threshold = probe.failure_threshold.unwrap_or(FAILURE_THRESHOLD);
-            let watched = Watched { target, threshold, registered: instance.operation };
+            let watched = Watched { target, probe: probe.clone(), registered: instance.operation };
             all.insert((entry.id, instance.id().into()), (watched, instance.status));
         }
     }
@@ -131,25 +182,79 @@ fn target(probe: &Probe, address: SocketAddr, host: &Arc<str>) -> Target {
 async fn watch_instance(
     sender: Sender,
     (service, id): Key,
-    watched: Watched,
-    status: HealthStatus,
+    target: Target,
+    mut threshold: Threshold,
+    told: Told,
     interval: Duration,
 ) {
-    let mut threshold = Threshold::new(status, watched.threshold);
     // Spread over the interval, so that a thousand instances that came at once are not probed at once.
     let mut next = Instant::now() + interval.mul_f64(fastrand::f64() * 0.1);
     loop {
         sleep_until(next).await;
         next = Instant::now() + interval;
-        let passed = watched.target.passes().await;
+        let passed = target.passes().await;
         let Some(status) = threshold.count(passed) else { continue };
+        told.set(status);
         let command = Command::SetProbedHealth(service, id.clone(), status);
         match sender.send(command).await {
             Ok(_) | Err(Refusal::NoService(_) | Refusal::NoInstance(_)) => {}
             Err(refusal) => {
                 warn!("the health of instance {id} of {service} could not be set: {refusal}");
                 threshold.take_back();
+                told.set(threshold.status());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Instance, ProbeType, Service};
+    use crate::registry::Owner;
+
+    fn service(name: &str, probe: Probe) -> ServiceEntry {
+        ServiceEntry {
+            id: ServiceId::of_name(&[name]),
+            namespace: crate::model::NamespaceId::of_name(&["example.org"]),
+            name: name.into(),
+            service: Service { health_check: HealthCheck::Probe(probe), ..Service::default() },
+            creator_request_id: None,
+            created: 0,
+            instances_revision: 0,
+            owner: Owner::Api,
+        }
+    }
+
+    fn watched(failure_threshold: Option<u8>) -> Watched {
+        let probe = Probe { probe_type: ProbeType::Tcp, path: None, failure_threshold };
+        let target = target(&probe, SocketAddr::from(([127, 0, 0, 1], 1)), &"api.example.org".into());
+        Watched { target, probe, registered: OperationId::default() }
+    }
+
+    #[test]
+    fn instances_are_wanted_without_the_catalog() {
+        let probe = watched(None).probe;
+        let mut entry = service("api", probe.clone());
+        entry.service.instances = ["a", "b"]
+            .map(|id| Instance::new(id, None, [("AWS_INSTANCE_IPV4", "127.0.0.1"), ("AWS_INSTANCE_PORT", "1")]))
+            .into_iter()
+            .collect();
+        let wanted = wanted(&[(Arc::new(entry), None)]);
+        assert_eq!(wanted.len(), 2);
+        assert!(wanted.values().all(|(watched, status)| watched.probe == probe && *status == HealthStatus::Unknown));
+    }
+
+    #[tokio::test]
+    async fn a_watch_begins_anew_with_a_status_that_it_did_not_tell() {
+        let told = Told::new(HealthStatus::Unknown);
+        let task = tokio::spawn(async {}).abort_handle();
+        let watch = Watch { watched: watched(None), told: told.clone(), task };
+        assert!(watch.stays(Some(&(watched(None), HealthStatus::Unknown))));
+        told.set(HealthStatus::Unhealthy);
+        assert!(watch.stays(Some(&(watched(None), HealthStatus::Unhealthy))));
+        assert!(!watch.stays(Some(&(watched(None), HealthStatus::Unknown))), "its probe went and came back");
+        assert!(!watch.stays(Some(&(watched(Some(3)), HealthStatus::Unhealthy))), "another probe, if it asks the same");
+        assert!(!watch.stays(None));
     }
 }

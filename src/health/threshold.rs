@@ -18,6 +18,11 @@ impl Threshold {
         Self { status, before: status, against: 0, needed: needed.max(1) }
     }
 
+    /// The status as it is now.
+    pub(super) fn status(&self) -> HealthStatus {
+        self.status
+    }
+
     /// Counts a result; yields the status where it changes. The first success of an instance nobody has reached yet
     /// counts at once: it is taken for healthy already.
     pub(super) fn count(&mut self, passed: bool) -> Option<HealthStatus> {

@@ -115,6 +115,13 @@ impl Draft<'_> {
             (_, Some(new)) => HealthCheck::Probe(new.clone()),
             (_, None) => HealthCheck::None,
         };
+        let is_added = matches!(health_check, HealthCheck::Probe(_)) && before.health_check == HealthCheck::None;
+        if let Some(instance) = before.instances.iter().find(|one| is_added && one.port().is_none()) {
+            return invalid(format!(
+                "AWS_INSTANCE_PORT of instance {} is missing; HealthCheckConfig needs it",
+                instance.id()
+            ));
+        }
         let reset = before.health_check != health_check;
         let after = Service { health_check, ..before.clone() };
         probe_in_namespace(namespace.namespace_type, &after)

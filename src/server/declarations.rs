@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, watch};
-use tracing::error;
 
 use crate::admin::Readiness;
-use crate::channel::file::{FileStatus, Follower};
+use crate::channel::file::{FileStatus, Follower, Unapplied};
 use crate::config::{Config, Faults};
 use crate::metrics::Metrics;
 use crate::model::State;
@@ -45,13 +44,10 @@ impl Declarations {
         show_status(&status.borrow(), metrics, readiness);
         runtime.spawn(tell(status, Arc::clone(metrics), Arc::clone(readiness)));
         let apply = move |state| match sender.send_blocking(Command::Declare(state)) {
-            Ok(_) => true,
+            Ok(_) => Ok(()),
             // On the way down.
-            Err(Refusal::Stopped) => false,
-            Err(refusal) => {
-                error!("the declarations were refused, the last good state goes on answering: {refusal}");
-                false
-            }
+            Err(Refusal::Stopped) => Err(Unapplied::Stopped),
+            Err(refusal) => Err(Unapplied::Refused(refusal.to_string())),
         };
         runtime.spawn(follower.run(Arc::clone(&reload), apply));
         reload

@@ -59,3 +59,29 @@ fn an_instance_that_fails_its_probes_leaves_dns_until_it_passes_again() {
     always.store(true, Ordering::Relaxed);
     eventually("one passes, and is alone", || found() == 1);
 }
+
+#[test]
+fn a_probe_that_is_written_otherwise_finds_the_dead_again() {
+    let always = Arc::new(AtomicBool::new(true));
+    let port = serve("127.0.0.3:0", &always);
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("public.yaml");
+    let write = |probe: &str| {
+        let text = format!(
+            "version: 1\nnamespaces:\n- name: example.org\n  type: DNS_PUBLIC\n  services:\n  - name: api\n    \
+             dns_records: [{{type: A, ttl: 1}}]\n    health_check_config: {{type: HTTP, failure_threshold: 1{probe}}}\n    \
+             instances:\n    - {{id: a, attributes: {{AWS_INSTANCE_IPV4: 127.0.0.3, AWS_INSTANCE_PORT: {port}}}}}\n    \
+             - {{id: dead, attributes: {{AWS_INSTANCE_IPV4: 127.0.0.4, AWS_INSTANCE_PORT: 1}}}}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+    };
+    write("");
+    let server = Launch::serve(&file).flag("--probe-interval", "1").start();
+    let udp = Udp::connect(server.address());
+    let found = || addresses(&udp.ask(&query("api.example.org.", RecordType::A))).len();
+    eventually("the dead instance leaves", || found() == 1);
+    // The same as before, but all that was found counts no more.
+    write(", resource_path: /");
+    eventually("the change is loaded", || server.metrics().get("fingerpost_declaration_loads_total") == 2.0);
+    eventually("the dead instance leaves again", || found() == 1);
+}

@@ -9,7 +9,7 @@ use fingerpost::registry::{
 
 use super::World;
 use super::ops::{Check, Op, Pairs, Records};
-use super::reference::{Class, Expected, Instance, Namespace, Owner, Service, merge};
+use super::reference::{Class, Expected, Instance, Namespace, Owner, Service, get, merge};
 
 impl World {
     /// Does `op`.
@@ -178,8 +178,12 @@ impl World {
                 let takes_no_probe = kind == NamespaceType::DnsPrivate
                     || known.check == Check::Custom
                     || known.ttl(RecordType::Cname).is_some();
-                let is_wrong =
-                    kind == NamespaceType::Http || (*ttl).is_some() && has_other_types || *probe && takes_no_probe;
+                let has_port = |attributes: &Pairs| get(attributes, "AWS_INSTANCE_PORT").is_some();
+                let lacks_port = known.check == Check::None
+                    && known.instances.values().any(|instance| !has_port(&instance.attributes));
+                let is_wrong = kind == NamespaceType::Http
+                    || (*ttl).is_some() && has_other_types
+                    || *probe && (takes_no_probe || lacks_port);
                 if is_wrong { Err(Class::Invalid) } else { Ok(Expected::Operation) }
             }
         };

@@ -26,7 +26,7 @@ impl Position {
 /// It prints as `path/file.yaml:12:9: namespaces[0].name: … is not …; allowed are …`. Faults sort by file and place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
-    /// The file, as the user named it or as its folder lists it.
+    /// The file, as the user named it or as its folder lists it; empty where it is no file's alone.
     pub file: Arc<Path>,
     /// Where in the file.
     pub at: Position,
@@ -43,6 +43,9 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.file.as_os_str().is_empty() {
+            return f.write_str(&self.message);
+        }
         let file = self.file.display();
         if self.at == Position::WHOLE {
             return write!(f, "{file}: {}", self.message);

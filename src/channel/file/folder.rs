@@ -74,6 +74,18 @@ pub(super) struct Contents {
     zones: BTreeMap<Name, u64>,
 }
 
+impl Contents {
+    /// The fault that `text` tells of; it begins with one of the files, if it is that file's.
+    pub(super) fn fault(&self, text: &str) -> Fault {
+        let message = |file: &Path| text.strip_prefix(&*file.to_string_lossy())?.strip_prefix(": ");
+        let found = self.files.iter().find_map(|(file, _)| Some((file, message(file)?)));
+        match found {
+            Some((file, message)) => Fault::new(file, Position::WHOLE, message),
+            None => Fault::new(&Path::new("").into(), Position::WHOLE, text),
+        }
+    }
+}
+
 /// Loads declarations, and keeps what each file held so that an unchanged file is not parsed again.
 ///
 /// The records of zones are not kept: a load hands them on in its state, once, if it is told that the state came to

@@ -31,6 +31,15 @@ pub struct FileStatus {
     pub watching: bool,
 }
 
+/// Why a state does not come to answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unapplied {
+    /// What is wrong with it; where that is a file's, the text begins with it.
+    Refused(String),
+    /// Nobody takes states any longer.
+    Stopped,
+}
+
 /// Follows declared files after their first load.
 #[derive(Debug)]
 pub struct Follower {
@@ -66,12 +75,13 @@ impl Follower {
         self.status.subscribe()
     }
 
-    /// Follows the files for ever, and hands every new state to `apply`, on a thread that may block. It returns whether
-    /// the state answers now.
+    /// Follows the files until `apply` says that it has stopped, and hands every new state to it, on a thread that may
+    /// block. The state answers when it returns.
     ///
     /// A load with faults changes nothing: the faults are logged once and stand in the status until a load is
-    /// good again. `reload` asks for a load, as for SIGHUP; a file being written is waited for all the same.
-    pub async fn run(self, reload: Arc<Notify>, apply: impl FnMut(State) -> bool + Send + 'static) {
+    /// good again. A refused state is such a fault, and every load tries it again: what it conflicts with may have
+    /// gone. `reload` asks for a load, as for SIGHUP; a file being written is waited for all the same.
+    pub async fn run(self, reload: Arc<Notify>, apply: impl FnMut(State) -> Result<(), Unapplied> + Send + 'static) {
         let Self { mut loader, mut applied, status } = self;
         let mut watcher = Watcher::new(loader.paths(), reload);
         // Taken along into the blocking threads and back.
@@ -97,18 +107,26 @@ impl Follower {
                 Ok(Loaded { state, summary, contents }) => {
                     let changed = contents != applied;
                     if changed {
-                        applied = contents;
                         let applying = tokio::task::spawn_blocking(move || {
-                            let answers = apply(state);
-                            (apply, answers)
+                            let result = apply(state);
+                            (apply, result)
                         });
-                        let Ok((back, answers)) = applying.await else {
+                        let Ok((back, result)) = applying.await else {
                             tracing::error!("applying declarations failed; they are not followed any longer");
                             return;
                         };
                         apply = back;
-                        if answers {
-                            loader.applied(&applied);
+                        match result {
+                            Ok(()) => {
+                                applied = contents;
+                                loader.applied(&applied);
+                            }
+                            Err(Unapplied::Refused(text)) => {
+                                let faults = vec![contents.fault(&text)];
+                                status.send_modify(|status| bad(status, faults, watching));
+                                continue;
+                            }
+                            Err(Unapplied::Stopped) => return,
                         }
                     }
                     status.send_modify(|status| good(status, summary, changed, watching));

@@ -41,5 +41,5 @@ mod tests;
 pub use export::export;
 pub use fault::{Fault, Position};
 pub use folder::{Loaded, Loader, Summary, check, read};
-pub use follow::{FileStatus, Follower};
+pub use follow::{FileStatus, Follower, Unapplied};
 pub use master::{Limits, read as read_zone};

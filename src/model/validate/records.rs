@@ -53,9 +53,10 @@ pub fn resource_path(kind: Option<ProbeType>, path: &str) -> Result<(), Violatio
     if kind == Some(ProbeType::Tcp) {
         return Err(Violation::not(path, "possible with TCP", "paths for HTTP and HTTPS"));
     }
-    (path.chars().count() <= 255)
-        .then_some(())
-        .ok_or_else(|| Violation::not(path, "a resource path", "up to 255 characters"))
+    // It goes into the first line of a request as it is.
+    let fits = path.len() <= 255 && path.bytes().all(|octet| octet.is_ascii_graphic());
+    fits.then_some(())
+        .ok_or_else(|| Violation::not(path, "a resource path", "up to 255 printable ASCII characters without blanks"))
 }
 
 /// A health status that can be known, by its name (API model `CustomHealthStatus`).
@@ -162,6 +163,21 @@ mod tests {
         for bad in ["0", "11", "", "x"] {
             assert!(failure_threshold(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn paths_are_printable() {
+        let path = |path: &str| resource_path(Some(ProbeType::Http), path);
+        for good in ["/", "", "ready", "/a/b?c=%20&d=[]", &"/".repeat(255)] {
+            assert_eq!(path(good), Ok(()), "{good}");
+        }
+        for bad in ["/a b", "/a\r\nHost: x", "/a\t", "/\u{e4}", "/\u{7f}", " ", &"/".repeat(256)] {
+            let fault = path(bad).unwrap_err().to_string();
+            let allowed = " is not a resource path; allowed are up to 255 printable ASCII characters without blanks";
+            assert!(fault.ends_with(allowed), "{fault}");
+        }
+        assert!(resource_path(None, "/a b").is_err());
+        assert!(resource_path(Some(ProbeType::Tcp), "/").is_err());
     }
 
     #[test]

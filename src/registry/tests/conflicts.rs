@@ -143,6 +143,33 @@ fn health_starts_anew_with_another_check_and_only_then() {
 }
 
 #[test]
+fn a_probe_is_added_only_where_all_instances_have_ports() {
+    let mut registry = open(&Arc::new(Memory::default()));
+    let namespace_type = NamespaceType::DnsPublic;
+    let create = CreateNamespace { name: "p.test".into(), namespace_type, ..CreateNamespace::default() };
+    let outcome = registry.apply(Command::CreateNamespace(create)).unwrap().outcome;
+    let namespace = operation(&registry, outcome).namespace.unwrap();
+    let create = CreateService { health_check: HealthCheck::None, ..service_of(namespace, "a", &[RecordType::A]) };
+    let Outcome::Service(id) = registry.apply(Command::CreateService(create)).unwrap().outcome else {
+        panic!("no service")
+    };
+    let attributes = Attributes::from_pairs([("AWS_INSTANCE_IPV4", "10.0.0.2")]);
+    let portless = RegisterInstance { service: id, id: "b".into(), creator_request_id: None, attributes };
+    registry.apply(register(id, "a", 1)).unwrap();
+    registry.apply(Command::RegisterInstance(portless)).unwrap();
+    let update = || {
+        let probe = Some(Probe { probe_type: ProbeType::Tcp, path: None, failure_threshold: None });
+        let dns_records = Some(vec![DnsRecord { record_type: RecordType::A, ttl: 10 }]);
+        Command::UpdateService(UpdateService { id, description: None, dns_records, probe })
+    };
+    let refusal = registry.apply(update()).unwrap_err();
+    let text = "AWS_INSTANCE_PORT of instance b is missing; HealthCheckConfig needs it";
+    assert_eq!(refusal, Refusal::Invalid(text.into()));
+    registry.apply(register(id, "b", 2)).unwrap();
+    registry.apply(update()).unwrap();
+}
+
+#[test]
 fn what_is_kept_is_kept_as_last_declared() {
     let store = Arc::new(Memory::default());
     let mut registry = open(&store);

@@ -32,7 +32,7 @@ impl Ran {
 
     /// Standard output of a command that succeeds and has nothing else to say.
     #[track_caller]
-    fn out(self) -> String {
+    pub(crate) fn out(self) -> String {
         assert_eq!((self.code, &*self.err), (Some(0), ""), "{self:?}");
         self.out
     }
@@ -74,7 +74,7 @@ fn asking(api: SocketAddr, words: &str) -> Launch {
 }
 
 /// Runs a command on the server's API.
-fn run(server: &Server, words: &str) -> Ran {
+pub(crate) fn run(server: &Server, words: &str) -> Ran {
     Ran::of(&asking(server.api.unwrap(), words))
 }
 

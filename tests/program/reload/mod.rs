@@ -16,6 +16,7 @@ use hickory_proto::rr::RecordType;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::client::run;
 use crate::support::{Launch, Server, Udp, eventually, query};
 use load::Load;
 use versions::{Version, halves, whole};
@@ -275,4 +276,39 @@ fn a_faulty_file_changes_nothing_and_is_told_once() {
     eventually("the fault is gone", || faults().as_array().is_some_and(Vec::is_empty));
     assert_eq!((metric("faults"), metric("loads_total")), (0.0, 3.0));
     scene.load.stop(&scene.server);
+}
+
+#[test]
+fn a_refused_declaration_is_a_fault_until_it_answers() {
+    let _alone = alone();
+    let folder = folder();
+    let path = folder.path().join("a.yaml");
+    let declared = |names: &[&str]| {
+        let namespaces = names.iter().map(|name| format!("- {{name: {name}, type: DNS_PRIVATE}}\n"));
+        format!("version: 1\nnamespaces:\n{}", namespaces.collect::<String>())
+    };
+    fs::write(&path, declared(&["one.local"])).unwrap();
+    let server = Launch::serve(&path).start();
+    run(&server, "create namespace two.local").out();
+    let faults = || server.readiness()["declaration"]["faults"].as_array().unwrap().clone();
+    let metric = |name: &str| server.metrics().get(&format!("fingerpost_declaration_{name}"));
+    let loaded = server.logged("declarations loaded");
+
+    fs::write(&path, declared(&["one.local", "two.local", "three.local"])).unwrap();
+    eventually("the fault shows", || faults().len() == 1);
+    let fault = format!("{}: namespace two.local conflicts with two.local", path.display());
+    assert!(faults()[0].as_str().unwrap().starts_with(&fault), "{:?}", faults());
+    assert_eq!((metric("faults"), metric("failed_loads_total"), metric("loads_total")), (1.0, 1.0, 1.0));
+    server.signal(Signal::HUP);
+    eventually("it is tried again", || metric("failed_loads_total") == 2.0);
+    assert_eq!((server.logged(&fault), server.logged("declarations loaded")), (1, loaded));
+    let udp = Udp::connect(server.address());
+    let code = || udp.ask(&query("three.local.", RecordType::SOA)).metadata.response_code;
+    assert_eq!(code(), ResponseCode::Refused);
+
+    run(&server, "delete namespace two.local").out();
+    server.signal(Signal::HUP);
+    eventually("it answers", || code() == ResponseCode::NoError);
+    eventually("the fault is gone", || faults().is_empty());
+    assert_eq!((metric("faults"), metric("loads_total")), (0.0, 2.0));
 }

@@ -31,7 +31,7 @@ texts! {
     /// For people.
     Description |text| length(text, "a description", 0, 1024);
     /// Where a probe looks.
-    ResourcePath |text| length(text, "a resource path", 0, 255);
+    ResourcePath |text| records::resource_path(None, text);
     /// An operation's id.
     OperationId |text| length(text, "an operation id", 0, 255);
     /// An AWS account.

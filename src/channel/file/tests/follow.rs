@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::super::{FileStatus, Follower};
+use super::super::{FileStatus, Follower, Unapplied};
 
 /// Long enough for any machine; a change shows after some 50 ms.
 const PATIENT: Duration = Duration::from_secs(20);
@@ -35,13 +35,20 @@ impl Scene {
         let mut status = follower.status();
         let (sender, states) = mpsc::unbounded_channel();
         let reload = Arc::new(Notify::new());
+        let mut refusals = 2;
         let apply = move |state: crate::model::State| {
+            if let Some(taken) = state.namespaces.get("taken").filter(|_| refusals > 0) {
+                refusals -= 1;
+                let file = taken.source.as_ref().unwrap().display();
+                return Err(Unapplied::Refused(format!("{file}: namespace taken conflicts")));
+            }
             let namespaces = state.namespaces.keys().map(|name| name.to_string());
             let zones = state.zones.iter().map(|(apex, source)| {
                 let records = source.zone.as_ref().map(|zone| zone.record_count().to_string());
                 format!("{apex}{}", records.unwrap_or_default())
             });
-            sender.send(namespaces.chain(zones).collect::<Vec<_>>().join(" ")).is_ok()
+            let told = sender.send(namespaces.chain(zones).collect::<Vec<_>>().join(" "));
+            told.map_err(|_| Unapplied::Stopped)
         };
         let task = tokio::spawn(follower.run(Arc::clone(&reload), apply));
         status.wait_for(|status| status.watching).await.unwrap();
@@ -243,6 +250,25 @@ async fn faults_change_nothing_and_stand_in_the_status() {
     fs::write(scene.path("a.yaml"), namespace("two")).unwrap();
     assert_eq!(scene.next().await, "two");
     scene.status.wait_for(|status| status.faults.is_empty() && status.loads == 2).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_refused_state_is_a_fault_and_tried_again() {
+    let mut scene = Scene::new(one_file).await;
+    fs::write(scene.path("a.yaml"), namespace("taken")).unwrap();
+    let fault = format!("{}: namespace taken conflicts", scene.path("a.yaml").display());
+    assert_eq!(scene.faulty().await, fault);
+    let status = scene.status.borrow().clone();
+    assert_eq!((status.loads, status.failed_loads), (1, 1));
+    scene.reload.notify_one();
+    let waiting = scene.status.wait_for(|status| status.failed_loads == 2);
+    tokio::time::timeout(PATIENT, waiting).await.expect("not tried again").unwrap();
+    scene.reload.notify_one();
+    assert_eq!(scene.next().await, "taken");
+    let waiting = scene.status.wait_for(|status| status.faults.is_empty() && status.loads == 2);
+    tokio::time::timeout(PATIENT, waiting).await.expect("the fault stands").unwrap();
+    scene.reload.notify_one();
+    scene.nothing().await;
 }
 
 #[tokio::test]

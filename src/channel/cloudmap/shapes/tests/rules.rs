@@ -58,6 +58,8 @@ fn configurations_go_together() {
         (json!({"HealthCheckConfig": check, "HealthCheckCustomConfig": {}}), "HealthCheckCustomConfig: "),
         (json!({"HealthCheckConfig": check, "DnsConfig": cname}), "HealthCheckConfig: "),
         (json!({"HealthCheckConfig": {"Type": "TCP", "ResourcePath": "/"}}), "HealthCheckConfig.ResourcePath: / "),
+        (json!({"HealthCheckConfig": {"Type": "HTTP", "ResourcePath": "/a b"}}), "HealthCheckConfig.ResourcePath: "),
+        (json!({"HealthCheckConfig": {"Type": "HTTP", "ResourcePath": "/\r\n"}}), "HealthCheckConfig.ResourcePath: "),
         (json!({"Type": "HTTP", "DnsConfig": {"DnsRecords": records(&["A"])}}), "Type: "),
         (
             json!({"DnsConfig": {"DnsRecords": []}}),
