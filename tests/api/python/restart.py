@@ -11,13 +11,18 @@ from typing import Any
 from cloudmap import A_10, Api
 
 TOKEN = {"CreatorRequestId": "token"}
+# A request is made again as it was, token and all.
+PRIVATE = {
+    "Properties": {"DnsProperties": {"SOA": {"TTL": 7}}},
+    "Tags": [{"Key": "k", "Value": "v"}],
+    **TOKEN,
+}
 
 
 def fill(api: Api) -> None:
     """Something of everything, also operations that failed, and of what is gone."""
-    tags = [{"Key": "k", "Value": "v"}]
-    soa = {"DnsProperties": {"SOA": {"TTL": 7}}}
-    private = api.namespace("private_dns", "kept.test", Properties=soa, Tags=tags, **TOKEN)
+    tags = PRIVATE["Tags"]
+    private = api.namespace("private_dns", "kept.test", **PRIVATE)
     api.done(api.create_private_dns_namespace(Name="kept.test", Vpc="vpc-0abc123def456789"), "FAIL")
     http = api.namespace("http", "kept", Description="http")
     gone = api.namespace("public_dns", "gone.test")
@@ -87,7 +92,7 @@ def main() -> None:
     for key, value in before.items():
         assert after[key] == value, (key, value, after[key])
     # The tokens are remembered, too, and ids go on from where they were.
-    reply = api.create_private_dns_namespace(Name="kept.test", Vpc="vpc-0abc123def456789", **TOKEN)
+    reply = api.create_private_dns_namespace(Name="kept.test", Vpc="vpc-0abc123def456789", **PRIVATE)
     assert f"get_operation {{'OperationId': '{reply['OperationId']}'}}" in before, reply
     latest = api.list_operations()["Operations"][0]["Id"]
     new = api.create_http_namespace(Name="new")["OperationId"]
