@@ -21,6 +21,13 @@ pub enum NamespaceType {
     Http,
 }
 
+impl NamespaceType {
+    /// Whether a namespace of this type owns a zone, and so answers DNS.
+    pub fn has_zone(self) -> bool {
+        self != Self::Http
+    }
+}
+
 /// A namespace; its name is the key under which [`State`] holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Attributes, HealthStatus, Instance, Instances, ServiceId};
+use crate::wire::types::rtype;
 
 /// The record types a service can have (API model `RecordType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,6 +17,18 @@ pub enum RecordType {
     Srv,
     /// One canonical name.
     Cname,
+}
+
+impl RecordType {
+    /// Its number in DNS.
+    pub fn number(self) -> u16 {
+        match self {
+            Self::A => rtype::A,
+            Self::Aaaa => rtype::AAAA,
+            Self::Srv => rtype::SRV,
+            Self::Cname => rtype::CNAME,
+        }
+    }
 }
 
 /// One record type of a service with its TTL in seconds.

@@ -10,9 +10,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::command::{Outcome, Refusal};
-use super::draft::{Draft, has_zone};
+use super::draft::Draft;
 use super::entry::{NamespaceEntry, Owner, ServiceEntry};
-use super::namespaces::is_below;
+use super::namespaces::{is_at_or_below, is_below};
 use crate::model::{
     HealthCheck, Instance, Instances, Namespace, NamespaceId, NamespaceType, OperationId, RecordType, Service,
     ServiceId, State,
@@ -51,6 +51,9 @@ impl Draft<'_> {
     /// Which static zone that comes or changes would meet what the API made: a namespace of its name, records at or
     /// below a namespace's name, or a zone where a namespace's names stand.
     fn zone_clash(&self) -> Option<String> {
+        if !self.catalog.namespaces.values().any(|entry| entry.owner == Owner::Api && entry.namespace_type.has_zone()) {
+            return None;
+        }
         let changed = self.zones.iter().flatten().filter(|(apex, new)| self.catalog.zones.get(*apex) != Some(*new));
         for (apex, source) in changed {
             let is_shared = |view: &usize| {
@@ -62,7 +65,7 @@ impl Draft<'_> {
                 let Some(entry) = self.namespace(id).filter(|entry| entry.owner == Owner::Api) else { continue };
                 let records_there = || {
                     let mut owners = source.zone.iter().flat_map(|zone| zone.owners());
-                    owners.any(|owner| is_wire_below(owner.name(), other.as_wire()))
+                    owners.any(|owner| is_at_or_below(owner.name(), other))
                 };
                 if other == apex
                     || is_below(other, apex) && records_there()
@@ -123,7 +126,7 @@ impl Draft<'_> {
         if let Some(clash) = clash {
             return Err(clash);
         }
-        let changes_type = |before: &NamespaceEntry| has_zone(before.namespace_type) != has_zone(kind);
+        let changes_type = |before: &NamespaceEntry| before.namespace_type.has_zone() != kind.has_zone();
         if self.namespace(id).is_some_and(changes_type) {
             if self.holds_others(id) {
                 return Err(Refusal::Invalid(format!(
@@ -174,7 +177,7 @@ impl Draft<'_> {
         let Some((_, zone)) = self.namespace(namespace).and_then(|entry| self.settings.zone(entry)) else {
             return false;
         };
-        let at = |name: &Name| name == apex || is_below(name, apex);
+        let at = |name: &Name| is_at_or_below(name.as_wire(), apex);
         let services = self.services_of(namespace).into_iter().filter_map(|id| self.service(id));
         services.filter(|entry| !entry.service.dns_records.is_empty()).any(|entry| {
             let Ok(owner) = zone.child(&entry.name) else { return false };
@@ -351,15 +354,6 @@ impl Draft<'_> {
             }
         }
     }
-}
-
-/// Whether a name in wire form is `ancestor`, or below it.
-fn is_wire_below(mut name: &[u8], ancestor: &[u8]) -> bool {
-    while name.len() > ancestor.len() {
-        let Some((length, rest)) = name.split_first() else { return false };
-        name = rest.get(usize::from(*length)..).unwrap_or_default();
-    }
-    name == ancestor
 }
 
 /// The id of a declared namespace.

@@ -14,7 +14,7 @@ use super::entry::{NamespaceEntry, Owner, ServiceEntry};
 use super::operation::{Operation, OperationStatus};
 use super::rows;
 use super::store::{Table, Write};
-use crate::model::{HealthCheck, Instance, NamespaceId, NamespaceType, OperationId, ServiceId, ZoneSource};
+use crate::model::{HealthCheck, Instance, NamespaceId, OperationId, ServiceId, ZoneSource};
 use crate::table::{Flags, Snapshot};
 use crate::wire::Name;
 
@@ -379,9 +379,4 @@ impl Parts {
             catalog.zones = zones;
         }
     }
-}
-
-/// Whether `kind` owns a zone.
-pub(super) fn has_zone(kind: NamespaceType) -> bool {
-    kind != NamespaceType::Http
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::command::{Outcome, Refusal, RegisterInstance};
 use super::draft::{Draft, Due};
 use super::entry::{NamespaceEntry, ServiceEntry};
-use super::namespaces::answers_dns;
 use super::operation::Operation;
 use super::quotas;
 use crate::model::validate::attributes;
@@ -172,7 +171,7 @@ fn fits_service(namespace: &NamespaceEntry, entry: &ServiceEntry, instance: &Ins
     if matches!(entry.service.health_check, HealthCheck::Probe(_)) && instance.port().is_none() {
         return Err(Refusal::Invalid("AWS_INSTANCE_PORT is missing; the service's HealthCheckConfig needs it".into()));
     }
-    if answers_dns(namespace) {
+    if namespace.namespace_type.has_zone() {
         validate::instance_in_namespace(&namespace.name, &entry.name, &entry.service, instance)
             .map_err(|violation| Refusal::Invalid(violation.to_string()))?;
     }

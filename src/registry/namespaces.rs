@@ -1,7 +1,7 @@
 //! Commands that make, change and take away namespaces.
 
 use super::command::{CreateNamespace, Outcome, Refusal, UpdateNamespace};
-use super::draft::{Draft, has_zone};
+use super::draft::Draft;
 use super::entry::{NamespaceEntry, Owner};
 use super::operation::Operation;
 use super::quotas;
@@ -108,7 +108,7 @@ impl Draft<'_> {
             }
         }
         let node = self.tables.get(view).and_then(|table| table.find_name(apex));
-        let claimed = |(of, owner): &(usize, Name)| *of == view && (owner == apex || is_below(owner, apex));
+        let claimed = |(of, owner): &(usize, Name)| *of == view && is_at_or_below(owner.as_wire(), apex);
         let taken = node.is_some() || self.claims.iter().any(claimed);
         taken.then(|| format!("ConflictingDomainExists: records of another zone stand at or below {shown}"))
     }
@@ -172,17 +172,14 @@ fn replayed(same: &NamespaceEntry, create: &CreateNamespace) -> Result<Operation
 
 /// Whether `name` lies below `ancestor`.
 pub(super) fn is_below(name: &Name, ancestor: &Name) -> bool {
-    let mut above = name.parent();
-    while let Some(parent) = above {
-        if parent == *ancestor {
-            return true;
-        }
-        above = parent.parent();
-    }
-    false
+    name != ancestor && is_at_or_below(name.as_wire(), ancestor)
 }
 
-/// Whether the namespace answers DNS; for messages about records.
-pub(super) fn answers_dns(entry: &NamespaceEntry) -> bool {
-    has_zone(entry.namespace_type)
+/// Whether a name in wire form is `ancestor`, or lies below it.
+pub(super) fn is_at_or_below(mut name: &[u8], ancestor: &Name) -> bool {
+    while name.len() > ancestor.as_wire().len() {
+        let Some((length, rest)) = name.split_first() else { return false };
+        name = rest.get(usize::from(*length)..).unwrap_or_default();
+    }
+    name == ancestor.as_wire()
 }

@@ -3,11 +3,9 @@
 use super::command::{CreateService, Outcome, Refusal, Resource, UpdateService};
 use super::draft::Draft;
 use super::entry::{NamespaceEntry, Owner, ServiceEntry};
-use super::namespaces::answers_dns;
 use super::operation::Operation;
 use crate::model::validate::{names, probe_in_namespace, records};
 use crate::model::{Attributes, HealthCheck, HealthStatus, RecordType, RoutingPolicy, Service, ServiceId};
-use crate::wire::types::rtype;
 
 /// Tags of a resource (developer guide, quotas).
 const TAGS_MAX: usize = 50;
@@ -67,7 +65,7 @@ impl Draft<'_> {
         }
         // The apex is its namespace's; static records may stand there, too.
         let node = self.tables.get(view).and_then(|table| table.find_name(&apex));
-        let taken = |record_type| node.is_some_and(|node| node.set(number(record_type)).is_some());
+        let taken = |record_type: RecordType| node.is_some_and(|node| node.set(record_type.number()).is_some());
         match service.dns_records.iter().find(|record| taken(record.record_type)) {
             Some(_) => Err(Refusal::Invalid(format!("records of these types stand at {apex} already"))),
             None => Ok(()),
@@ -85,7 +83,7 @@ impl Draft<'_> {
         let namespace = self.namespace(entry.namespace).ok_or_else(|| Refusal::NoService(update.id.to_string()))?;
         operation.namespace = Some(namespace.id);
         let invalid = |text: String| Err(Refusal::Invalid(text));
-        if !answers_dns(namespace) {
+        if !namespace.namespace_type.has_zone() {
             return invalid(format!("service {} is in an HTTP namespace; its services cannot be updated", entry.name));
         }
         let before = &entry.service;
@@ -245,7 +243,7 @@ fn fits_namespace(namespace: &NamespaceEntry, name: &str, service: &Service, api
     let invalid = |text: String| Err(Refusal::Invalid(text));
     probe_in_namespace(namespace.namespace_type, service)
         .map_err(|violation| Refusal::Invalid(violation.to_string()))?;
-    if !answers_dns(namespace) {
+    if !namespace.namespace_type.has_zone() {
         if service.dns_records.is_empty() {
             return Ok(());
         }
@@ -264,14 +262,4 @@ fn fits_namespace(namespace: &NamespaceEntry, name: &str, service: &Service, api
         return invalid(text.into());
     }
     Ok(())
-}
-
-/// The number of a record type.
-fn number(record_type: RecordType) -> u16 {
-    match record_type {
-        RecordType::A => rtype::A,
-        RecordType::Aaaa => rtype::AAAA,
-        RecordType::Srv => rtype::SRV,
-        RecordType::Cname => rtype::CNAME,
-    }
 }

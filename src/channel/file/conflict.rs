@@ -133,7 +133,7 @@ impl<'c> Claim<'c> {
     fn types(&self) -> Vec<u16> {
         let Some((id, _)) = self.instance else {
             let records = self.service.service.dns_records.iter();
-            return records.map(|record| number(record.record_type)).collect();
+            return records.map(|record| record.record_type.number()).collect();
         };
         let instance = self.service.service.instances.get(id);
         let has = |of: fn(&Instance) -> bool, rtype| instance.is_some_and(|instance| of(instance)).then_some(rtype);
@@ -162,15 +162,5 @@ impl<'c> Claim<'c> {
     /// Where the service's name stands.
     fn place(&self) -> Position {
         self.service.at
-    }
-}
-
-/// The number of a service's record type.
-fn number(record_type: RecordType) -> u16 {
-    match record_type {
-        RecordType::A => rtype::A,
-        RecordType::Aaaa => rtype::AAAA,
-        RecordType::Srv => rtype::SRV,
-        RecordType::Cname => rtype::CNAME,
     }
 }
