@@ -1,0 +1,16 @@
+//! Makes Rust code of the gRPC channel's `.proto` file; protox compiles it, so that no protoc has to be installed.
+
+use std::path::PathBuf;
+use std::{env, error, fs};
+
+use protox::prost::Message;
+
+fn main() -> Result<(), Box<dyn error::Error>> {
+    let descriptors = protox::compile(["fingerpost/v1/registry.proto"], ["proto"])?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    // For server reflection.
+    fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
+    tonic_prost_build::configure().compile_fds(descriptors)?;
+    println!("cargo::rerun-if-changed=proto");
+    Ok(())
+}
