@@ -33,6 +33,8 @@ pub struct Instance {
     pub status: HealthStatus,
     /// Whether a file declares it, rather than that somebody registered it.
     pub declared: bool,
+    /// Whether it is about to stop, and so is in no answer, whatever its health.
+    pub draining: bool,
     /// The operation that registered it; 0 for a declared one.
     pub operation: OperationId,
     /// When the status turns to its opposite, in milliseconds since the epoch; 0 where no change is due.
@@ -57,6 +59,7 @@ impl Instance {
             creator_length: creator.len() as u16,
             status: HealthStatus::Unknown,
             declared: false,
+            draining: false,
             operation: OperationId::default(),
             status_due: 0,
         }
@@ -123,6 +126,11 @@ impl Instance {
         self.attributes().get("AWS_INSTANCE_CNAME")
     }
 
+    /// `FINGERPOST_LEASE`: seconds after which it goes unless somebody says that it is still there.
+    pub fn lease(&self) -> Option<u32> {
+        self.attributes().get("FINGERPOST_LEASE")?.parse().ok()
+    }
+
     /// `AWS_INIT_HEALTH_STATUS`, where the registrant gave one.
     pub fn initial_status(&self) -> Option<HealthStatus> {
         match self.attributes().get("AWS_INIT_HEALTH_STATUS")? {
@@ -138,6 +146,7 @@ impl fmt::Debug for Instance {
             .field("id", &self.id())
             .field("attributes", &self.attributes())
             .field("status", &self.status)
+            .field("draining", &self.draining)
             .finish_non_exhaustive()
     }
 }

@@ -30,6 +30,10 @@ pub struct Catalog {
     pub(super) probed: BTreeSet<ServiceId>,
     /// Instances in all services.
     pub(super) instances: usize,
+    /// The state hash of each namespace.
+    pub(super) hashes: HashMap<NamespaceId, u64>,
+    /// The SOA serial of each namespace's zone.
+    pub(super) serials: HashMap<NamespaceId, u32>,
 }
 
 impl Catalog {
@@ -86,6 +90,17 @@ impl Catalog {
     /// How many services a namespace has.
     pub fn service_count(&self, namespace: NamespaceId) -> usize {
         self.names.get(&namespace).map_or(0, BTreeMap::len)
+    }
+
+    /// The hash of what DNS shows of a namespace: the same on all nodes that hold the same. That of several namespaces
+    /// is the wrapping sum.
+    pub fn state_hash(&self, namespace: NamespaceId) -> u64 {
+        self.hashes.get(&namespace).copied().unwrap_or_default()
+    }
+
+    /// The SOA serial of a namespace's zone.
+    pub fn serial(&self, namespace: NamespaceId) -> u32 {
+        self.serials.get(&namespace).copied().unwrap_or_default()
     }
 
     /// How many instances all services have.

@@ -4,6 +4,8 @@ use crate::model::{
     Attributes, DnsRecord, HealthCheck, HealthStatus, NamespaceId, NamespaceType, OperationId, Probe, RoutingPolicy,
     ServiceId, State,
 };
+use super::push::Push;
+use super::replicate::Replica;
 use crate::wire::{Name, NameError};
 
 /// A wish sent to the registry. Its values have been checked on their own (`model::validate`); what depends on others
@@ -42,12 +44,16 @@ pub enum Command {
     Tag(Resource, Attributes),
     /// Takes away tags.
     Untag(Resource, Vec<String>),
+    /// One of the gRPC channel's.
+    Push(Push),
+    /// What another node changed, which this one follows.
+    Replicate(Box<Replica>),
 }
 
 impl Command {
     /// Whether it brings many things at once, and so is a batch of its own.
     pub(super) fn is_declaration(&self) -> bool {
-        matches!(self, Self::Declare(_) | Self::Import(_))
+        matches!(self, Self::Declare(_) | Self::Import(_) | Self::Replicate(_))
     }
 }
 
@@ -175,6 +181,17 @@ pub enum Refusal {
     /// No service has this id.
     #[error("no service has the id {0}")]
     NoService(String),
+    /// No service has this name.
+    #[error("there is no service {0}")]
+    NoServiceNamed(String),
+    /// What is followed differs from what the other node has.
+    #[error("the state hash is {found:016x} and should be {expected:016x}: the whole state is needed")]
+    Diverged {
+        /// What the other node said.
+        expected: u64,
+        /// What it came to.
+        found: u64,
+    },
     /// The service has no instance of this id.
     #[error("the service has no instance {0}")]
     NoInstance(String),

@@ -19,13 +19,21 @@ struct Edit<'d> {
     after: Option<(usize, Zone, &'d Service)>,
 }
 
+/// What a draft is compiled into.
+pub(super) struct Compiled {
+    /// The table of each view that changes.
+    pub(super) snapshots: Vec<Option<Snapshot>>,
+    /// The SOA serials of the namespaces in which anything changes.
+    pub(super) serials: Vec<(NamespaceId, u32)>,
+}
+
 /// The tables of `draft` as `revision`; `None` where a view's does not change.
 ///
 /// A namespace in which anything changed gets its apex anew, with the revision as serial. All that goes is taken away
 /// before anything is put, because one service may take over the name of another.
-pub(super) fn compile(draft: &Draft<'_>, revision: u64) -> Result<Vec<Option<Snapshot>>, Refusal> {
+pub(super) fn compile(draft: &Draft<'_>, revision: u64) -> Result<Compiled, Refusal> {
     let mut editors: Vec<Option<Editor<'_>>> = draft.tables.iter().map(|_| None).collect();
-    let mut touched: HashSet<NamespaceId> = draft.namespaces.keys().copied().collect();
+    let mut touched: HashSet<NamespaceId> = draft.namespaces.keys().chain(draft.serials.keys()).copied().collect();
     let mut edits = Vec::new();
     for (id, after) in &draft.services {
         let before = draft.catalog.services.get(id).map(|entry| &**entry);
@@ -91,7 +99,10 @@ pub(super) fn compile(draft: &Draft<'_>, revision: u64) -> Result<Vec<Option<Sna
         let instances = instances + counts.get(&view).copied().unwrap_or_default();
         editor.map(|editor| editor.finish(revision, instances.max(0) as usize))
     };
-    Ok(editors.into_iter().enumerate().map(finish).collect())
+    let snapshots = editors.into_iter().enumerate().map(finish).collect();
+    let stays = touched.into_iter().filter(|id| draft.namespace(*id).is_some());
+    let serials = stays.map(|id| (id, serial(draft, id, revision))).collect();
+    Ok(Compiled { snapshots, serials })
 }
 
 /// The editor of a view's table.
@@ -196,6 +207,11 @@ fn instance_counts(draft: &Draft<'_>) -> HashMap<usize, i64> {
     counts
 }
 
+/// The SOA serial of a namespace that changes at `revision`.
+fn serial(draft: &Draft<'_>, id: NamespaceId, revision: u64) -> u32 {
+    draft.serials.get(&id).copied().unwrap_or(revision as u32)
+}
+
 /// Renews the apex of a namespace that has one.
 fn put_apex<'d>(
     draft: &'d Draft<'_>,
@@ -213,7 +229,7 @@ fn put_apex<'d>(
     let editor = editor(editors, draft, view);
     let zone = Zone { apex };
     let name_servers = &draft.settings.name_servers;
-    let apex = Apex { service, soa_ttl, source, serial: revision as u32, name_servers };
+    let apex = Apex { service, soa_ttl, source, serial: serial(draft, id, revision), name_servers };
     compile::put_apex(editor, &zone, &apex).map_err(fault)
 }
 

@@ -11,10 +11,11 @@ use super::Settings;
 use super::catalog::Catalog;
 use super::command::{Outcome, Refusal};
 use super::entry::{NamespaceEntry, Owner, ServiceEntry};
+use super::history::Entry;
 use super::operation::{Operation, OperationStatus};
 use super::rows;
 use super::store::{Table, Write};
-use crate::model::{HealthCheck, Instance, NamespaceId, OperationId, ServiceId, ZoneSource};
+use crate::model::{HealthCheck, Instance, NamespaceId, OperationId, Revision, ServiceId, ZoneSource};
 use crate::table::{Flags, Snapshot};
 use crate::wire::Name;
 
@@ -45,9 +46,17 @@ pub(super) struct Draft<'c> {
     rows: Vec<Write>,
     /// Statuses that turn later.
     pub(super) due: Vec<Due>,
+    /// Leases that begin anew, and until when they run.
+    pub(super) renewals: Vec<Due>,
+    /// SOA serials that are given by another node; all others follow the revision.
+    pub(super) serials: HashMap<NamespaceId, u32>,
+    /// The revision of another node, which this one takes on, and nothing is written.
+    pub(super) follows: Option<Revision>,
+    /// The state hash that it must come to.
+    pub(super) expected_hash: Option<u64>,
 }
 
-/// A status that turns at its time, if nobody says otherwise before.
+/// What happens to an instance at a time, if nobody says otherwise before: its status turns, or its lease ends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Due {
     /// When, in milliseconds since the epoch.
@@ -74,12 +83,17 @@ impl<'c> Draft<'c> {
             claims: HashSet::new(),
             rows: Vec::new(),
             due: Vec::new(),
+            renewals: Vec::new(),
+            serials: HashMap::new(),
+            follows: None,
+            expected_hash: None,
         }
     }
 
     /// Whether nothing changes.
     pub(super) fn is_empty(&self) -> bool {
-        self.namespaces.is_empty() && self.services.is_empty() && self.zones.is_none() && self.rows.is_empty()
+        let is_same = self.namespaces.is_empty() && self.services.is_empty() && self.zones.is_none();
+        is_same && self.rows.is_empty() && self.follows.is_none()
     }
 
     //--- Reading
@@ -197,6 +211,7 @@ impl<'c> Draft<'c> {
 
     /// Has an instance written.
     pub(super) fn write_instance(&mut self, service: ServiceId, instance: &Instance) {
+        self.renew(service, instance.id(), instance.lease());
         let key = rows::instance_key(service, instance.id());
         self.rows.push(Write { table: Table::Instances, key, value: Some(rows::encode_instance(instance)) });
         if instance.status_due != 0 {
@@ -207,6 +222,11 @@ impl<'c> Draft<'c> {
     /// Has an instance's row removed.
     pub(super) fn remove_instance_row(&mut self, service: ServiceId, id: &str) {
         self.rows.push(Write { table: Table::Instances, key: rows::instance_key(service, id), value: None });
+    }
+
+    /// The outcome of what was done, as the operation of whoever has one.
+    pub(super) fn done(&mut self, operation: Option<Operation>) -> Outcome {
+        operation.map_or(Outcome::Done, |operation| Outcome::Operation(self.finish(operation)))
     }
 
     /// Has an operation written as done.
@@ -269,6 +289,9 @@ impl<'c> Draft<'c> {
     /// Everything to write.
     pub(super) fn rows(&mut self) -> Vec<Write> {
         let mut rows = std::mem::take(&mut self.rows);
+        if self.follows.is_some() {
+            return Vec::new();
+        }
         // A declared namespace is kept with what the API put into it.
         let mut holders: HashSet<NamespaceId> = HashSet::new();
         for (id, entry) in &self.services {
@@ -301,13 +324,14 @@ impl<'c> Draft<'c> {
     /// Everything to change.
     pub(super) fn into_parts(self) -> Parts {
         Parts {
-            namespaces: self.namespaces,
-            services: self.services,
+            namespaces: self.namespaces.into_iter().map(|(id, entry)| (id, entry.map(Arc::new))).collect(),
+            services: self.services.into_iter().map(|(id, entry)| (id, entry.map(Arc::new))).collect(),
             names: self.names,
             http_names: self.http_names,
             apexes: self.apexes,
             zones: self.zones,
             due: self.due,
+            renewals: self.renewals,
         }
     }
 }
@@ -322,26 +346,36 @@ fn declared(owner: &Owner, what: impl FnOnce() -> String) -> Result<(), Refusal>
 
 /// What a draft comes to.
 pub(super) struct Parts {
-    namespaces: HashMap<NamespaceId, Option<NamespaceEntry>>,
-    services: HashMap<ServiceId, Option<ServiceEntry>>,
+    pub(super) namespaces: Vec<(NamespaceId, Option<Arc<NamespaceEntry>>)>,
+    pub(super) services: Vec<(ServiceId, Option<Arc<ServiceEntry>>)>,
     names: HashMap<(NamespaceId, Box<str>), Option<ServiceId>>,
     http_names: HashMap<Box<str>, Option<NamespaceId>>,
     apexes: HashMap<(usize, Name), Option<NamespaceId>>,
-    zones: Option<BTreeMap<Name, ZoneSource>>,
+    pub(super) zones: Option<BTreeMap<Name, ZoneSource>>,
     /// Statuses that turn later.
     pub(super) due: Vec<Due>,
+    /// Leases that begin anew.
+    pub(super) renewals: Vec<Due>,
 }
 
 impl Parts {
     /// Puts the changes into the catalog.
-    pub(super) fn install(self, catalog: &mut Catalog, revision: u64) {
-        catalog.revision = revision;
+    pub(super) fn install(self, catalog: &mut Catalog, entry: &Entry) {
+        catalog.revision = entry.revision;
+        for (id, _, hash) in &entry.hashes {
+            catalog.hashes.insert(*id, *hash);
+        }
+        for (id, serial) in &entry.serials {
+            catalog.serials.insert(*id, *serial);
+        }
         for (id, entry) in self.namespaces {
             match entry {
-                Some(entry) => drop(catalog.namespaces.insert(id, Arc::new(entry))),
+                Some(entry) => drop(catalog.namespaces.insert(id, entry)),
                 None => {
                     catalog.namespaces.remove(&id);
                     catalog.names.remove(&id);
+                    catalog.hashes.remove(&id);
+                    catalog.serials.remove(&id);
                 }
             }
         }
@@ -352,7 +386,7 @@ impl Parts {
                 _ => catalog.probed.remove(&id),
             };
             let before = match entry {
-                Some(entry) => catalog.services.insert(id, Arc::new(entry)),
+                Some(entry) => catalog.services.insert(id, entry),
                 None => catalog.services.remove(&id),
             };
             catalog.instances = catalog.instances + after - before.map_or(0, |entry| entry.service.instances.len());

@@ -1,6 +1,10 @@
 //! Commands that register and deregister instances, and that tell of their health.
+//!
+//! The AWS API's come with an operation each; those of the gRPC channel come without.
 
 use std::sync::Arc;
+
+use tracing::info;
 
 use super::command::{Outcome, Refusal, RegisterInstance};
 use super::draft::{Draft, Due};
@@ -9,34 +13,37 @@ use super::operation::Operation;
 use super::quotas;
 use crate::model::validate::attributes;
 use crate::model::validate::{self, Shown};
-use crate::model::{HealthCheck, HealthStatus, Instance, RecordType, ServiceId};
+use crate::model::{HealthCheck, HealthStatus, Instance, OperationId, RecordType, ServiceId};
 
 impl Draft<'_> {
     /// Puts an instance in place of the one of its id. Its health starts anew.
     pub(super) fn register_instance(
         &mut self,
         register: RegisterInstance,
-        mut operation: Operation,
+        mut operation: Option<Operation>,
     ) -> Result<Outcome, Refusal> {
         let RegisterInstance { service: id, id: instance_id, creator_request_id, attributes } = register;
         let entry = self.service(id).ok_or_else(|| Refusal::NoService(id.to_string()))?;
         let namespace = self.namespace(entry.namespace).ok_or_else(|| Refusal::NoService(id.to_string()))?;
-        operation.namespace = Some(namespace.id);
+        operation.iter_mut().for_each(|operation| operation.namespace = Some(namespace.id));
         let known = entry.service.instances.get(&instance_id);
         if let Some(known) = known {
             may_change(entry, known)?;
             let is_replay = creator_request_id.is_some()
+                && !known.draining
                 && known.creator_request_id() == creator_request_id.as_deref()
                 && known.attributes() == attributes.pairs();
-            if is_replay {
-                let known = known.operation;
+            if is_replay && let Some(operation) = operation {
+                // Whoever registers again is still there.
+                let (lease, known) = (known.lease(), known.operation);
+                self.renew(id, &instance_id, lease);
                 return Ok(self.replayed(known, operation));
             }
         } else {
             quotas::instances(self, entry)?;
         }
         let mut instance = Instance::new(&instance_id, creator_request_id.as_deref(), attributes.iter());
-        instance.operation = operation.id;
+        instance.operation = operation.as_ref().map_or_else(OperationId::default, |operation| operation.id);
         instance.status = entry.service.health_check.initial_status(&instance);
         fits_service(namespace, entry, &instance)?;
         let has_name = entry.service.ttl(RecordType::Srv).is_some();
@@ -55,7 +62,7 @@ impl Draft<'_> {
             entry.service.instances.insert(instance);
             entry.instances_revision += 1;
         }
-        Ok(Outcome::Operation(self.finish(operation)))
+        Ok(self.done(operation))
     }
 
     /// Takes away an instance.
@@ -63,17 +70,47 @@ impl Draft<'_> {
         &mut self,
         id: ServiceId,
         instance: &str,
-        mut operation: Operation,
+        mut operation: Option<Operation>,
     ) -> Result<Outcome, Refusal> {
         let (entry, known) = self.instance(id, instance)?;
         may_change(entry, known)?;
-        operation.namespace = Some(entry.namespace);
+        operation.iter_mut().for_each(|operation| operation.namespace = Some(entry.namespace));
         self.remove_instance_row(id, instance);
         if let Some(entry) = self.edit_service(id) {
             entry.service.instances.remove(instance);
             entry.instances_revision += 1;
         }
-        Ok(Outcome::Operation(self.finish(operation)))
+        Ok(self.done(operation))
+    }
+
+    /// Takes an instance out of all answers. It stays registered, and answers again once it is registered again.
+    pub(super) fn drain_instance(&mut self, id: ServiceId, instance: &str) -> Result<Outcome, Refusal> {
+        let (entry, known) = self.instance(id, instance)?;
+        may_change(entry, known)?;
+        if !known.draining {
+            let mut changed = Instance::clone(known);
+            changed.draining = true;
+            self.put_changed(id, changed);
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Takes away an instance whose lease has run out, if nobody else did.
+    pub(super) fn expire_instance(&mut self, id: ServiceId, instance: &str) {
+        // It may have been registered again without one meanwhile, or be gone.
+        if self.instance(id, instance).is_ok_and(|(_, known)| known.lease().is_some())
+            && self.deregister_instance(id, instance, None).is_ok()
+        {
+            info!("instance {instance} of {id} is gone: nobody renewed its lease");
+        }
+    }
+
+    /// Has the lease of an instance begin anew, if it has one.
+    pub(super) fn renew(&mut self, service: ServiceId, instance: &str, lease: Option<u32>) {
+        if let Some(seconds) = lease {
+            let until = self.now + u64::from(seconds) * 1000;
+            self.renewals.push(Due { at: until, service, instance: instance.into() });
+        }
     }
 
     /// Takes in what the registrant says of an instance's health. It shows after the delay, counted from the first
@@ -90,15 +127,23 @@ impl Draft<'_> {
         }
         let (entry, known) = self.instance(id, instance)?;
         may_change(entry, known)?;
+        let lease = known.lease();
         let delay = self.settings.custom_health_delay.as_millis() as u64;
         let (status, due) = match (known.status == status, known.status_due) {
-            (true, 0) => return Ok(Outcome::Done),
+            (true, 0) => {
+                self.renew(id, instance, lease);
+                return Ok(Outcome::Done);
+            }
             (true, _) => (known.status, 0),
             (false, 0) if delay == 0 => (status, 0),
             (false, 0) => (known.status, self.now + delay),
-            (false, _) => return Ok(Outcome::Done),
+            (false, _) => {
+                self.renew(id, instance, lease);
+                return Ok(Outcome::Done);
+            }
         };
         self.put_health(id, instance, status, due);
+        self.renew(id, instance, lease);
         Ok(Outcome::Done)
     }
 
@@ -134,6 +179,11 @@ impl Draft<'_> {
         let Ok((_, known)) = self.instance(id, instance) else { return };
         let mut changed = Instance::clone(known);
         (changed.status, changed.status_due) = (status, due);
+        self.put_changed(id, changed);
+    }
+
+    /// Puts an instance in the place of what it was before: no registration.
+    fn put_changed(&mut self, id: ServiceId, changed: Instance) {
         let changed = Arc::new(changed);
         if !changed.declared {
             self.write_instance(id, &changed);
@@ -144,7 +194,7 @@ impl Draft<'_> {
     }
 
     /// An instance of a service.
-    fn instance(&self, id: ServiceId, instance: &str) -> Result<(&ServiceEntry, &Arc<Instance>), Refusal> {
+    pub(super) fn instance(&self, id: ServiceId, instance: &str) -> Result<(&ServiceEntry, &Arc<Instance>), Refusal> {
         let entry = self.service(id).ok_or_else(|| Refusal::NoService(id.to_string()))?;
         let known = entry.service.instances.get(instance);
         known.map(|known| (entry, known)).ok_or_else(|| Refusal::NoInstance(Shown(instance).to_string()))
@@ -152,7 +202,7 @@ impl Draft<'_> {
 }
 
 /// Refused where a file declares the instance.
-fn may_change(entry: &ServiceEntry, instance: &Instance) -> Result<(), Refusal> {
+pub(super) fn may_change(entry: &ServiceEntry, instance: &Instance) -> Result<(), Refusal> {
     if !instance.declared {
         return Ok(());
     }

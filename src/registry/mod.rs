@@ -17,16 +17,22 @@ mod compile;
 mod declare;
 mod draft;
 mod entry;
+mod history;
 mod import;
 mod instances;
+mod leases;
 mod namespaces;
 mod operation;
+mod push;
 mod quotas;
 mod recover;
+mod replicate;
 mod rows;
 mod services;
 mod settings;
+mod state_hash;
 pub mod store;
+mod visibility;
 mod writer;
 
 use std::cmp::Reverse;
@@ -40,16 +46,22 @@ pub use command::{
     UpdateService,
 };
 pub use entry::{NamespaceEntry, Owner, ServiceEntry};
+pub use history::{Entry, History, InstanceChange};
 pub use operation::{Operation, OperationStatus, OperationType, Running};
+pub use push::{Push, Pushed, PutNamespace, PutService, ServiceName};
 pub use quotas::Quotas;
 pub use recover::stored_vpcs;
+pub use replicate::Replica;
 pub use rows::{check as check_row, decode_operation, rewrite as rewrite_row};
 pub use settings::Settings;
+pub use state_hash::is_shown;
+pub use visibility::Visibility;
 pub use writer::Sender;
 
 use tracing::error;
 
-use self::draft::{Draft, Due};
+use self::draft::{Draft, Due, Parts};
+use self::leases::Leases;
 use self::store::{Memory, Store, StoreError, Table, Write};
 use crate::model::{OperationId, Revision};
 use crate::table::{Handle, Publisher, Snapshot};
@@ -85,6 +97,9 @@ pub struct Registry {
     store: Arc<dyn Store>,
     running: Arc<Running>,
     due: BinaryHeap<Reverse<Due>>,
+    leases: Leases,
+    history: History,
+    visibility: Visibility,
     /// Set once a commit has failed.
     broken: Option<String>,
     /// When old operations were last looked for.
@@ -127,12 +142,17 @@ impl Registry {
             draft.put_namespace(entry);
         }
         recovered.services.into_iter().for_each(|entry| draft.put_service(entry));
+        for (service, instance, lease) in recovered.leases {
+            draft.renew(service, &instance, Some(lease));
+        }
         let corrupt = |refusal: Refusal| StoreError::Corrupt(refusal.to_string());
-        let snapshots = compile::compile(&draft, recovered.revision).map_err(corrupt)?;
+        let compiled = compile::compile(&draft, recovered.revision).map_err(corrupt)?;
         let parts = draft.into_parts();
+        let entry = Entry::of(&nothing, &parts, recovered.revision, compiled.serials, false);
         drop(tables);
-        registry.publish(snapshots);
-        parts.install(&mut registry.catalog.write(), recovered.revision);
+        registry.publish(compiled.snapshots);
+        registry.acknowledge(parts, entry);
+        registry.history.start(recovered.revision);
         Ok(registry)
     }
 
@@ -145,6 +165,9 @@ impl Registry {
             store,
             running: Arc::default(),
             due: BinaryHeap::new(),
+            leases: Leases::default(),
+            history: History::default(),
+            visibility: Visibility::default(),
             broken: None,
             swept: Instant::now(),
             observer: Box::new(|_| {}),
@@ -175,6 +198,16 @@ impl Registry {
     /// Access to what is acknowledged.
     pub fn catalog(&self) -> Reader {
         self.catalog.clone()
+    }
+
+    /// The change log.
+    pub fn history(&self) -> History {
+        self.history.clone()
+    }
+
+    /// Which revision workers have reached.
+    pub fn visibility(&self) -> Visibility {
+        self.visibility.clone()
     }
 
     /// Operations on their way.
@@ -253,6 +286,8 @@ impl Registry {
             turned.push(due);
             self.due.pop();
         }
+        let expired = self.leases.expired(now);
+        expired.iter().for_each(|due| draft.expire_instance(due.service, &due.instance));
         let mut outcomes = Vec::with_capacity(batch.len());
         for (command, operation) in batch {
             let is_declaration = command.is_declaration();
@@ -260,34 +295,55 @@ impl Registry {
             if is_declaration && outcome.is_err() {
                 // Part of it may be in the draft, which goes. What is due comes again.
                 self.due.extend(turned);
+                expired.into_iter().for_each(|due| self.leases.renew(due));
                 return Ok(vec![outcome]);
             }
             outcomes.push(outcome);
         }
         if draft.is_empty() && catalog.revision != 0 {
+            draft.renewals.into_iter().for_each(|lease| self.leases.renew(lease));
             return Ok(outcomes);
         }
-        let revision = catalog.revision + 1;
-        let snapshots = match compile::compile(&draft, revision) {
-            Ok(snapshots) => snapshots,
+        let revision = draft.follows.unwrap_or(catalog.revision + 1);
+        let compiled = match compile::compile(&draft, revision) {
+            Ok(compiled) => compiled,
             Err(refusal) => {
                 self.due.extend(turned);
+                expired.into_iter().for_each(|due| self.leases.renew(due));
                 return Err(refusal);
             }
         };
         compile::settle(&mut draft.zones);
         let mut rows = draft.rows();
+        let (follows, expected_hash) = (draft.follows.is_some(), draft.expected_hash);
         let mut parts = draft.into_parts();
+        let entry = Entry::of(&catalog, &parts, revision, compiled.serials, !follows);
+        entry.is_expected(&catalog, expected_hash)?;
         // Our own hold on a snapshot must not keep it in the list of retired ones.
         drop((catalog, tables));
         // Also where nothing else is to be written: serials and instances revisions follow it, and never go back.
         let value = Some(revision.to_be_bytes().into());
         rows.push(Write { table: Table::Meta, key: META_REVISION.into(), value });
         self.commit(&rows).map_err(Refusal::Store)?;
-        self.publish(snapshots);
+        self.publish(compiled.snapshots);
         self.due.extend(std::mem::take(&mut parts.due).into_iter().map(Reverse));
-        parts.install(&mut self.catalog.write(), revision);
+        self.acknowledge(parts, entry);
         Ok(outcomes)
+    }
+
+    /// Lets readers see what is published.
+    fn acknowledge(&mut self, mut parts: Parts, entry: Entry) {
+        std::mem::take(&mut parts.renewals).into_iter().for_each(|lease| self.leases.renew(lease));
+        parts.install(&mut self.catalog.write(), &entry);
+        self.visibility.publish(entry.revision);
+        self.history.push(Arc::new(entry));
+        self.reach();
+    }
+
+    /// Tells which revision all workers have reached.
+    fn reach(&self) {
+        let oldest = self.publishers.iter().filter_map(Publisher::oldest_held).min();
+        self.visibility.reach(oldest.unwrap_or_else(|| self.visibility.published()));
     }
 
     /// The published tables, one for each view.
@@ -309,6 +365,7 @@ impl Registry {
         for publisher in &mut self.publishers {
             publisher.sweep();
         }
+        self.reach();
         if self.broken.is_some() || self.swept.elapsed() < SWEEP_PERIOD {
             return Ok(());
         }
@@ -338,9 +395,10 @@ impl Registry {
         })
     }
 
-    /// When the next status turns; never, once nothing can be written.
+    /// When the next status turns or lease ends; never, once nothing can be written.
     fn next_due(&self) -> Option<u64> {
-        self.due.peek().filter(|_| self.broken.is_none()).map(|due| due.0.at)
+        let turn = self.due.peek().map(|due| due.0.at);
+        turn.into_iter().chain(self.leases.next()).min().filter(|_| self.broken.is_none())
     }
 }
 
@@ -351,20 +409,22 @@ impl Draft<'_> {
             (Command::Declare(state), _) => self.declare(state),
             (Command::Import(state), _) => self.import(state),
             (Command::CreateNamespace(create), Some(operation)) => self.create_namespace(create, operation),
-            (Command::UpdateNamespace(update), Some(operation)) => self.update_namespace(update, operation),
-            (Command::DeleteNamespace(id), Some(operation)) => self.delete_namespace(id, operation),
+            (Command::UpdateNamespace(update), Some(operation)) => self.update_namespace(update, Some(operation)),
+            (Command::DeleteNamespace(id), Some(operation)) => self.delete_namespace(id, Some(operation)),
             (Command::CreateService(create), _) => self.create_service(create),
-            (Command::UpdateService(update), Some(operation)) => self.update_service(update, operation),
+            (Command::UpdateService(update), Some(operation)) => self.update_service(update, Some(operation)),
             (Command::DeleteService(id), _) => self.delete_service(id),
             (Command::PutServiceAttributes(id, attributes), _) => self.put_service_attributes(id, &attributes),
             (Command::RemoveServiceAttributes(id, keys), _) => self.remove_service_attributes(id, &keys),
-            (Command::RegisterInstance(register), Some(operation)) => self.register_instance(register, operation),
+            (Command::RegisterInstance(register), Some(operation)) => self.register_instance(register, Some(operation)),
             (Command::DeregisterInstance(id, instance), Some(operation)) => {
-                self.deregister_instance(id, &instance, operation)
+                self.deregister_instance(id, &instance, Some(operation))
             }
             (Command::SetCustomHealth(id, instance, status), _) => self.set_custom_health(id, &instance, status),
             (Command::SetProbedHealth(id, instance, status), _) => self.set_probed_health(id, &instance, status),
             (Command::Tag(resource, tags), _) => self.change_tags(resource, |before| before.merged(tags.iter())),
+            (Command::Push(push), _) => self.push(push),
+            (Command::Replicate(replica), _) => self.replicate(*replica),
             (Command::Untag(resource, keys), _) => self.change_tags(resource, |before| before.without(&keys)),
             // Only these have no place while they wait: their namespace is gone.
             (Command::UpdateNamespace(update), None) => Err(Refusal::NoNamespace(update.id.to_string())),

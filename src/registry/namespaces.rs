@@ -117,7 +117,7 @@ impl Draft<'_> {
     pub(super) fn update_namespace(
         &mut self,
         update: UpdateNamespace,
-        operation: Operation,
+        operation: Option<Operation>,
     ) -> Result<Outcome, Refusal> {
         let entry = self.namespace(update.id).ok_or_else(|| Refusal::NoNamespace(update.id.to_string()))?;
         if entry.namespace_type != update.namespace_type {
@@ -130,6 +130,7 @@ impl Draft<'_> {
         if let Some((token, id)) = &entry.updater
             && update.updater_request_id.as_ref() == Some(token)
             && !changes
+            && let Some(operation) = operation
         {
             let known = *id;
             return Ok(self.replayed(known, operation));
@@ -137,13 +138,17 @@ impl Draft<'_> {
         if let Some(entry) = self.edit_namespace(update.id) {
             entry.description = update.description.or_else(|| entry.description.take());
             entry.soa_ttl = update.soa_ttl.or(entry.soa_ttl);
-            entry.updater = update.updater_request_id.map(|token| (token, operation.id));
+            entry.updater = update.updater_request_id.zip(operation.as_ref().map(|operation| operation.id));
         }
-        Ok(Outcome::Operation(self.finish(operation)))
+        Ok(self.done(operation))
     }
 
     /// Takes away a namespace without services.
-    pub(super) fn delete_namespace(&mut self, id: NamespaceId, operation: Operation) -> Result<Outcome, Refusal> {
+    pub(super) fn delete_namespace(
+        &mut self,
+        id: NamespaceId,
+        operation: Option<Operation>,
+    ) -> Result<Outcome, Refusal> {
         let entry = self.namespace(id).ok_or_else(|| Refusal::NoNamespace(id.to_string()))?;
         Self::may_change_namespace(entry)?;
         let services = self.services_of(id).len();
@@ -152,7 +157,7 @@ impl Draft<'_> {
             return Err(Refusal::InUse(text));
         }
         self.remove_namespace(id);
-        Ok(Outcome::Operation(self.finish(operation)))
+        Ok(self.done(operation))
     }
 }
 

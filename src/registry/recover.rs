@@ -7,7 +7,7 @@ use super::draft::Due;
 use super::entry::{NamespaceEntry, ServiceEntry};
 use super::store::{Store, StoreError, Table};
 use super::{META_REVISION, rows};
-use crate::model::{OperationId, Revision};
+use crate::model::{OperationId, Revision, ServiceId};
 
 /// What a store held: everything acknowledged.
 pub(super) struct Recovered {
@@ -18,6 +18,8 @@ pub(super) struct Recovered {
     pub(super) services: Vec<ServiceEntry>,
     /// Statuses that were to turn later.
     pub(super) due: Vec<Due>,
+    /// Instances that have a lease, in seconds.
+    pub(super) leases: Vec<(ServiceId, Box<str>, u32)>,
     /// The last operation.
     pub(super) last_operation: OperationId,
 }
@@ -37,7 +39,7 @@ pub(super) fn recover(store: &dyn Store) -> Result<Recovered, StoreError> {
         services.push(entry);
         known.map(drop).map_err(|_| orphan(key))
     })?;
-    let mut due = Vec::new();
+    let (mut due, mut leases) = (Vec::new(), Vec::new());
     // So do services, and instances in the order of theirs.
     let mut at = 0;
     store.load(Table::Instances, &mut |key, value| {
@@ -48,6 +50,9 @@ pub(super) fn recover(store: &dyn Store) -> Result<Recovered, StoreError> {
         let entry = services.get_mut(at).filter(|entry| entry.id == id).ok_or_else(|| orphan(key))?;
         if instance.status_due != 0 {
             due.push(Due { at: instance.status_due, service: id, instance: instance.id().into() });
+        }
+        if let Some(lease) = instance.lease() {
+            leases.push((id, instance.id().into(), lease));
         }
         entry.service.instances.insert(Arc::new(instance));
         Ok(())
@@ -62,7 +67,7 @@ pub(super) fn recover(store: &dyn Store) -> Result<Recovered, StoreError> {
     let last = store.scan(Table::Operations, &[], true, 1)?;
     let last = last.first().map(|(key, value)| rows::decode_operation(key, value)).transpose()?;
     let last_operation = last.map_or_else(OperationId::default, |operation| operation.id);
-    Ok(Recovered { revision, namespaces, services, due, last_operation })
+    Ok(Recovered { revision, namespaces, services, due, leases, last_operation })
 }
 
 /// The VPCs of the namespaces in `store`, for whoever has its rows and not its configuration.

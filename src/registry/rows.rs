@@ -82,6 +82,7 @@ enum HealthCheckRow<'a> {
 struct InstanceRow<'a> {
     creator_length: u16,
     packed: &'a str,
+    /// The number of the status, and [`DRAINING`].
     status: u8,
     status_due: u64,
     operation: u64,
@@ -115,6 +116,9 @@ const OPERATION_TYPES: [OperationType; 6] = [
     OperationType::RegisterInstance,
     OperationType::DeregisterInstance,
 ];
+
+/// What is added to the status of an instance that drains.
+const DRAINING: u8 = 0x80;
 
 /// The number of a variant.
 fn number<T: PartialEq>(all: &[T], one: &T) -> u8 {
@@ -179,7 +183,7 @@ pub(super) fn encode_instance(instance: &Instance) -> Box<[u8]> {
     encode(&InstanceRow {
         creator_length,
         packed,
-        status: number(&STATUSES, &instance.status),
+        status: number(&STATUSES, &instance.status) | if instance.draining { DRAINING } else { 0 },
         status_due: instance.status_due,
         operation: instance.operation.0,
     })
@@ -287,7 +291,8 @@ fn instance(key: &[u8], value: &[u8]) -> Option<(ServiceId, Instance)> {
     let (service, id) = key.split_at_checked(SERVICE_KEY)?;
     let row: InstanceRow<'_> = postcard::from_bytes(value).ok()?;
     let mut instance = Instance::from_packed(std::str::from_utf8(id).ok()?, row.packed, row.creator_length)?;
-    instance.status = variant(&STATUSES, row.status)?;
+    instance.status = variant(&STATUSES, row.status & !DRAINING)?;
+    instance.draining = row.status & DRAINING != 0;
     instance.status_due = row.status_due;
     instance.operation = OperationId(row.operation);
     Some((ServiceId::from_bytes(service)?, instance))

@@ -76,12 +76,12 @@ impl Draft<'_> {
     pub(super) fn update_service(
         &mut self,
         update: UpdateService,
-        mut operation: Operation,
+        mut operation: Option<Operation>,
     ) -> Result<Outcome, Refusal> {
         let entry = self.service(update.id).ok_or_else(|| Refusal::NoService(update.id.to_string()))?;
         Self::may_change_service(entry)?;
         let namespace = self.namespace(entry.namespace).ok_or_else(|| Refusal::NoService(update.id.to_string()))?;
-        operation.namespace = Some(namespace.id);
+        operation.iter_mut().for_each(|operation| operation.namespace = Some(namespace.id));
         let invalid = |text: String| Err(Refusal::Invalid(text));
         if !namespace.namespace_type.has_zone() {
             return invalid(format!("service {} is in an HTTP namespace; its services cannot be updated", entry.name));
@@ -141,7 +141,7 @@ impl Draft<'_> {
         for instance in statuses.iter().filter(|one| !one.declared) {
             self.write_instance(update.id, instance);
         }
-        Ok(Outcome::Operation(self.finish(operation)))
+        Ok(self.done(operation))
     }
 
     /// Takes away a service without instances.

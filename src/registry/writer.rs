@@ -10,6 +10,7 @@ use tracing::error;
 use super::catalog::Reader;
 use super::command::{Command, Refusal};
 use super::operation::{Operation, Place, Running};
+use super::push::{Push, Pushed};
 use super::{Change, Registry, now};
 
 /// Commands that wait at most; a channel that sends faster is slowed down.
@@ -19,11 +20,21 @@ const BATCH: usize = 4096;
 /// How often retired snapshots and old operations are looked at while nothing happens.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 
-/// A command with what it holds, and the place to which its result goes.
-struct Request {
-    command: Command,
-    place: Option<Place>,
-    reply: oneshot::Sender<Result<Change, Refusal>>,
+/// How often workers that lag behind are looked at while somebody waits for them.
+const AWAITED_INTERVAL: Duration = Duration::from_millis(1);
+
+/// What waits for the registry.
+enum Request {
+    /// A command with what it holds, and the place to which its result goes.
+    One { command: Command, place: Option<Place>, reply: oneshot::Sender<Result<Change, Refusal>> },
+    /// Many commands of the gRPC channel, and the one place.
+    Batch { batch: Vec<Push>, reply: oneshot::Sender<Result<Pushed, Refusal>> },
+}
+
+/// To whom results go.
+enum Reply {
+    One { place: Option<Place>, reply: oneshot::Sender<Result<Change, Refusal>> },
+    Batch { count: usize, reply: oneshot::Sender<Result<Pushed, Refusal>> },
 }
 
 impl Registry {
@@ -39,13 +50,23 @@ impl Registry {
 
     /// Takes what waits, batch after batch.
     async fn serve(&mut self, mut receiver: mpsc::Receiver<Request>) {
+        let visibility = self.visibility();
         let mut requests = Vec::new();
         loop {
             let until_due = self.next_due().map(|due| Duration::from_millis(due.saturating_sub(now())));
-            let wait = SWEEP_INTERVAL.min(until_due.unwrap_or(SWEEP_INTERVAL));
-            match tokio::time::timeout(wait, receiver.recv_many(&mut requests, BATCH)).await {
-                Ok(0) => return,
-                Ok(_) => self.serve_batch(requests.drain(..)),
+            let pause = if visibility.is_awaited() { AWAITED_INTERVAL } else { SWEEP_INTERVAL };
+            let wait = pause.min(until_due.unwrap_or(pause));
+            let received = async {
+                tokio::select! {
+                    biased;
+                    received = receiver.recv_many(&mut requests, BATCH) => Some(received),
+                    () = visibility.awaited() => None,
+                }
+            };
+            match tokio::time::timeout(wait, received).await {
+                Ok(Some(0)) => return,
+                Ok(Some(_)) => self.serve_all(&mut requests),
+                Ok(None) => {}
                 // Nobody asked; statuses may have to turn.
                 Err(_elapsed) if self.next_due().is_some_and(|due| due <= now()) => {
                     if let Err(refusal) = self.try_batch(Vec::new()) {
@@ -60,24 +81,61 @@ impl Registry {
         }
     }
 
-    /// Applies the commands of `requests` and replies.
-    fn serve_batch(&mut self, requests: impl Iterator<Item = Request>) {
+    /// Applies `requests` in their order, and replies; as many at once as make a batch.
+    fn serve_all(&mut self, requests: &mut Vec<Request>) {
         let mut replies = Vec::new();
         let mut batch: Vec<(Command, Option<Operation>)> = Vec::new();
-        for Request { command, place, reply } in requests {
-            batch.push((command, place.as_ref().map(Place::take)));
-            replies.push((place, reply));
-        }
-        let results = self.apply_batch(batch);
-        for ((mut place, reply), result) in replies.into_iter().zip(results) {
-            if let Some(place) = &mut place {
-                place.end(result.as_ref().map(|change| change.outcome), now());
+        for request in requests.drain(..) {
+            if batch.len() >= BATCH {
+                self.serve_batch(std::mem::take(&mut batch), std::mem::take(&mut replies));
             }
-            // What it held is free before anybody hears that it is done.
-            drop(place);
-            // A caller that no longer waits still has its command applied.
-            let _ = reply.send(result);
+            match request {
+                Request::One { command, place, reply } => {
+                    batch.push((command, place.as_ref().map(Place::take)));
+                    replies.push(Reply::One { place, reply });
+                }
+                Request::Batch { batch: pushes, reply } => {
+                    replies.push(Reply::Batch { count: pushes.len(), reply });
+                    batch.extend(pushes.into_iter().map(|push| (Command::Push(push), None)));
+                }
+            }
         }
+        self.serve_batch(batch, replies);
+    }
+
+    /// Applies one batch and replies.
+    fn serve_batch(&mut self, batch: Vec<(Command, Option<Operation>)>, replies: Vec<Reply>) {
+        let mut results = self.apply_batch(batch).into_iter();
+        for reply in replies {
+            // A caller that no longer waits still has its command applied.
+            match reply {
+                Reply::One { mut place, reply } => {
+                    let result = results.next().unwrap_or(Err(Refusal::Stopped));
+                    if let Some(place) = &mut place {
+                        place.end(result.as_ref().map(|change| change.outcome), now());
+                    }
+                    // What it held is free before anybody hears that it is done.
+                    drop(place);
+                    let _ = reply.send(result);
+                }
+                Reply::Batch { count, reply } => {
+                    let _ = reply.send(self.pushed(results.by_ref().take(count)));
+                }
+            }
+        }
+    }
+
+    /// What came of a batch of the gRPC channel, from the results of its commands.
+    fn pushed(&self, results: impl Iterator<Item = Result<Change, Refusal>>) -> Result<Pushed, Refusal> {
+        let mut pushed = Pushed { revision: self.visibility().published(), refusals: Vec::new() };
+        for (at, result) in results.enumerate() {
+            match result {
+                Ok(_) => {}
+                Err(refusal @ (Refusal::Store(_) | Refusal::Stopped)) => return Err(refusal),
+                Err(refusal) => pushed.refusals.push((at, refusal)),
+            }
+        }
+        Ok(pushed)
     }
 }
 
@@ -104,10 +162,18 @@ impl Sender {
         result.blocking_recv().map_err(|_| Refusal::Stopped)?
     }
 
+    /// Sends a batch and returns once it has a place in the queue. What is returned tells when all of it is durable and
+    /// visible; batches of one caller are applied in the order in which they were sent.
+    pub async fn push(&self, batch: Vec<Push>) -> Result<oneshot::Receiver<Result<Pushed, Refusal>>, Refusal> {
+        let (reply, result) = oneshot::channel();
+        self.queue.send(Request::Batch { batch, reply }).await.map_err(|_| Refusal::Stopped)?;
+        Ok(result)
+    }
+
     /// The request of a command, if nothing else holds what it changes.
     fn request(&self, command: Command) -> Result<(Request, oneshot::Receiver<Result<Change, Refusal>>), Refusal> {
         let place = self.running.enter(&command, &self.catalog.read(), now())?;
         let (reply, result) = oneshot::channel();
-        Ok((Request { command, place, reply }, result))
+        Ok((Request::One { command, place, reply }, result))
     }
 }

@@ -194,7 +194,8 @@ fn put_instance(editor: &mut Editor<'_>, zone: &Zone, name: &Name, instance: &In
 /// The node of a service.
 fn service_draft(service: &Service) -> Result<NodeDraft, NameError> {
     let sets = service.dns_records.iter().map(|record| record_set(service, record.record_type, record.ttl));
-    let flags = if service.instances.is_empty() { Flags::NO_INSTANCES } else { Flags::default() };
+    let is_empty = service.instances.iter().all(|instance| instance.draining);
+    let flags = if is_empty { Flags::NO_INSTANCES } else { Flags::default() };
     Ok(NodeDraft { flags, sets: sets.collect::<Result<_, _>>()? })
 }
 
@@ -234,10 +235,10 @@ fn record_set(service: &Service, record_type: RecordType, ttl: u32) -> Result<Rr
 }
 
 /// What `pick` takes from the instances that answer: the healthy ones with something to give, or all with
-/// something to give where none of them is healthy.
+/// something to give where none of them is healthy. One that drains never answers.
 fn answering<'s, T>(service: &'s Service, pick: impl Fn(&'s Instance) -> Option<T>) -> Vec<T> {
     let picked = |healthy_only: bool| {
-        let instances = service.instances.iter();
+        let instances = service.instances.iter().filter(|instance| !instance.draining);
         let answering = instances.filter(move |instance| !healthy_only || instance.status != HealthStatus::Unhealthy);
         answering.filter_map(|instance| pick(instance)).collect()
     };

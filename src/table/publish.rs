@@ -34,6 +34,11 @@ impl Publisher {
         self.sweep();
     }
 
+    /// The revision of the oldest retired snapshot that a reader held when last looked at.
+    pub fn oldest_held(&self) -> Option<u64> {
+        self.retired.first().map(|snapshot| snapshot.revision())
+    }
+
     /// Frees the retired snapshots that no reader holds; call it now and then when nothing is published.
     /// Returns how many are still held.
     pub fn sweep(&mut self) -> usize {

@@ -99,13 +99,14 @@ fn missing(has: impl Fn(&str) -> bool, dns_records: &[DnsRecord]) -> impl Iterat
 /// Whether the key of an instance attribute is one of Cloud Map's own (true) or custom (false).
 fn instance_key(key: &str) -> Result<bool, Violation> {
     const KNOWN: &str = "AWS_INSTANCE_IPV4, AWS_INSTANCE_IPV6, AWS_INSTANCE_PORT, AWS_INSTANCE_CNAME, \
-                         AWS_EC2_INSTANCE_ID, AWS_INIT_HEALTH_STATUS";
+                         AWS_EC2_INSTANCE_ID, AWS_INIT_HEALTH_STATUS, FINGERPOST_LEASE";
     match key {
         "AWS_INSTANCE_IPV4"
         | "AWS_INSTANCE_IPV6"
         | "AWS_INSTANCE_PORT"
         | "AWS_INSTANCE_CNAME"
         | "AWS_INIT_HEALTH_STATUS"
+        | "FINGERPOST_LEASE"
         | EC2_INSTANCE_ID => return Ok(true),
         "AWS_ALIAS_DNS_NAME" => {
             // It is defined for load balancers of AWS alone, whose addresses this server cannot know.
@@ -123,7 +124,7 @@ fn instance_key(key: &str) -> Result<bool, Violation> {
     }
     if has_prefix(key, "FINGERPOST_") {
         let text =
-            format!("{} is not known; no FINGERPOST_ attribute of an instance exists in this release", Shown(key));
+            format!("{} is not known; allowed are FINGERPOST_LEASE and keys without FINGERPOST_ at the start", Shown(key));
         return Err(Violation::new(text));
     }
     Ok(false)
@@ -154,6 +155,10 @@ fn reserved_value(key: &str, value: &str) -> Result<(), Violation> {
         "AWS_INSTANCE_CNAME" => return names::domain_name(value),
         "AWS_INIT_HEALTH_STATUS" => {
             (["HEALTHY", "UNHEALTHY"].contains(&value), "a health status", "HEALTHY and UNHEALTHY")
+        }
+        "FINGERPOST_LEASE" => {
+            let fits = records::decimal(value).is_some_and(|seconds| (1..=86_400).contains(&seconds));
+            (fits, "a lease", "1 to 86400 seconds")
         }
         _ => {
             // AWS_EC2_INSTANCE_ID; EC2 User Guide, resource ids: 8 or 17 hexadecimal digits.

@@ -22,7 +22,8 @@ impl Call<'_> {
         let has = |one: &&Instance, wanted: &QueryParameters<'_>| {
             wanted.0.iter().all(|(key, value)| one.attributes().get(key) == Some(value))
         };
-        let mut found: Vec<&Instance> = service.service.instances.iter().map(|one| &**one).collect();
+        let instances = service.service.instances.iter().map(|one| &**one);
+        let mut found: Vec<&Instance> = instances.filter(|one| !one.draining).collect();
         if let Some(required) = &input.query_parameters {
             found.retain(|one| has(one, required));
         }

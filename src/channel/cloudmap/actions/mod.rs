@@ -153,7 +153,7 @@ impl Call<'_> {
         match refusal {
             Refusal::Invalid(_) | Refusal::Declared { .. } | Refusal::Name { .. } => ApiError::invalid_input(message),
             Refusal::NoNamespace(_) => ApiError::new("NamespaceNotFound", message),
-            Refusal::NoService(_) => ApiError::new("ServiceNotFound", message),
+            Refusal::NoService(_) | Refusal::NoServiceNamed(_) => ApiError::new("ServiceNotFound", message),
             Refusal::NoInstance(_) => ApiError::new("InstanceNotFound", message),
             Refusal::NoCustomHealth(_) => ApiError::new("CustomHealthNotFound", message),
             Refusal::NoResource => ApiError::new("ResourceNotFoundException", message),
@@ -173,7 +173,9 @@ impl Call<'_> {
             Refusal::Duplicate(id) => {
                 ApiError::new("DuplicateRequest", message).with("DuplicateOperationId", id.to_string())
             }
-            Refusal::NoRecords { .. } | Refusal::Store(_) | Refusal::Stopped => ApiError::internal(message),
+            Refusal::NoRecords { .. } | Refusal::Diverged { .. } | Refusal::Store(_) | Refusal::Stopped => {
+                ApiError::internal(message)
+            }
         }
     }
 }
