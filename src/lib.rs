@@ -24,6 +24,7 @@
 //! | [`registry`] | the single writer: commands become rows, snapshots and a catalog; [`registry::store`] keeps the rows |
 //! | [`channel`] | how commands arrive: [`channel::file`] from declarations, [`channel::cloudmap`] over AWS's API |
 //! | [`health`] | probes of instances |
+//! | [`explain`] | what a query would be answered, and why |
 //! | [`sigv4`] | AWS's signatures, made and verified |
 //! | [`client`] | a client of AWS's API, for the program's own commands |
 //! | [`config`] | flags, environment variables and the configuration file, resolved once |
@@ -67,6 +68,7 @@ pub mod channel;
 pub mod client;
 pub mod config;
 pub mod dns;
+pub mod explain;
 pub mod health;
 pub mod metrics;
 pub mod model;
