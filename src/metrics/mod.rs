@@ -19,7 +19,9 @@ use prometheus::core::Collector;
 mod api;
 mod counters;
 mod exposition;
+mod state;
 
+use crate::registry::{Reader, Visibility};
 pub use api::ApiCounters;
 pub use counters::{Close, Refusal, SharedCounters, TcpCounters, WorkerCounters};
 use counters::{Histogram, fetch_add, nanoseconds};
@@ -36,6 +38,7 @@ pub struct Metrics {
     snapshot: SnapshotGauges,
     publish: PublishHistogram,
     declaration: DeclarationCounters,
+    state: state::StateGauges,
     started: Duration,
 }
 
@@ -70,6 +73,7 @@ impl Metrics {
             snapshot: SnapshotGauges::default(),
             publish: Histogram::default(),
             declaration: DeclarationCounters::default(),
+            state: state::StateGauges::default(),
             started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
         }
     }
@@ -107,6 +111,11 @@ impl Metrics {
         self.snapshot.names.store(names, Relaxed);
         self.snapshot.instances.store(instances, Relaxed);
         self.publish.observe(fetch_add, nanoseconds(elapsed));
+    }
+
+    /// Shows from now on what `catalog` holds, and which revision workers have reached.
+    pub fn show_state(&self, catalog: Reader, visibility: Visibility) {
+        self.state.show(catalog, visibility);
     }
 
     /// The declaration was applied `loads` times and refused `failed` times so far; as it is on disk now, it has

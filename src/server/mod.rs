@@ -61,8 +61,10 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let declarations = Declarations::load(&config, &mut registry)?;
     let views = vpcs::views(&config, &registry);
     let (catalog, running, store) = (registry.catalog(), registry.running(), registry.store());
+    let visibility = registry.visibility();
     let (sender, registry) = registry.spawn().context("cannot start the registry")?;
     let actions = Actions::new(sender.clone(), catalog.clone(), running, store, &config.account_id, config.quotas);
+    metrics.show_state(catalog.clone(), visibility);
     let reload_declarations = declarations.follow(&runtime, sender.clone(), &metrics, &readiness);
 
     let stop = Stop::default();
