@@ -1,5 +1,5 @@
 //! The registry's store beside another one, as `cargo bench --bench store [ROWS]`: how long they take to be filled, to
-//! commit, and to be read at the start, and how much memory and disk. `redb` was chosen by these figures.
+//! commit, and to be read at the start, and how much memory and disk. `fjall`, below ours, was chosen by these figures.
 //!
 //! Each step is a process of its own, so that it starts cold and its memory is its own; after commits it ends without
 //! closing the store, as after kill -9. Every instance row comes with an operation row, as the registry writes them.
@@ -13,30 +13,29 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use fingerpost::registry::store::{Each, Embedded, Row, Store, StoreError, Table, Write};
-use fjall::config::{BlockSizePolicy, FilterPolicy};
-use fjall::{KeyspaceCreateOptions, PersistMode};
+use redb::{Builder, Database, ReadableDatabase, TableDefinition};
 
 /// Instances of a service.
 const INSTANCES: u64 = 8;
 /// Rows of a commit while the store is filled.
 const FILL: u64 = 10_000;
 /// The commits that are measured: instance rows of each, and how many there are.
-const COMMITS: [(u64, u64); 3] = [(1, 5000), (64, 1000), (1000, 200)];
+const COMMITS: [(u64, u64); 3] = [(1, 5000), (64, 10_000), (1000, 200)];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if let [store, role, folder, rows, batch] = &*arguments {
         let [rows, batch] = [rows, batch].map(|text| text.parse().expect("a number"));
         let folder = Path::new(folder);
-        return if store == "redb" {
+        return if store == "ours" {
             step(role, rows, batch, || Embedded::open(folder).expect("a store"));
         } else {
-            step(role, rows, batch, || Fjall::open(folder));
+            step(role, rows, batch, || Redb::open(folder));
         };
     }
     let rows = arguments.first().map_or(1_000_000, |rows| rows.parse().expect("a number of rows"));
     println!("{rows} instance rows and as many operation rows");
-    for store in ["redb", "fjall"] {
+    for store in ["redb", "ours"] {
         println!();
         // Not in /tmp, which may be memory.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
@@ -161,47 +160,47 @@ fn writes(number: u64, operation: u64) -> [Write; 2] {
 
 //----------- The other store --------------------------------------------------------------------------------
 
-/// fjall, a log-structured merge tree, as the registry would use it.
-struct Fjall {
-    database: fjall::Database,
-    instances: fjall::Keyspace,
-    operations: fjall::Keyspace,
-}
+/// redb, a B-tree in one file, as the registry would use it.
+struct Redb(Database);
 
-impl Fjall {
-    /// Opens or makes it. Small buffers; larger blocks and no filters, which suits loads, if not point reads.
+impl Redb {
+    /// Opens or makes it, and has all pages checked, as ours checks its files.
     fn open(folder: &Path) -> Self {
-        let builder = fjall::Database::builder(folder).cache_size(4 << 20).worker_threads(1);
-        let database = builder.max_journaling_size(64 << 20).open().expect("a store");
-        let options = || {
-            let options = KeyspaceCreateOptions::default().max_memtable_size(8 << 20);
-            options.data_block_size_policy(BlockSizePolicy::all(16 << 10)).filter_policy(FilterPolicy::disabled())
-        };
-        let [instances, operations] =
-            ["instances", "operations"].map(|name| database.keyspace(name, options).expect("a table"));
-        Self { database, instances, operations }
-    }
-
-    /// A table.
-    fn keyspace(&self, table: Table) -> &fjall::Keyspace {
-        if table == Table::Instances { &self.instances } else { &self.operations }
+        let mut builder = Builder::new();
+        builder.set_cache_size(4 << 20).set_check_integrity_on_open(true);
+        let store = Self(builder.create(folder.join("rows.redb")).expect("a store"));
+        store.commit(&[]).expect("tables");
+        store
     }
 }
 
-impl Store for Fjall {
+/// A table.
+fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+    TableDefinition::new(if table == Table::Instances { "instances" } else { "operations" })
+}
+
+impl Store for Redb {
     fn load(&self, table: Table, each: &mut Each<'_>) -> Result<(), StoreError> {
-        self.keyspace(table).iter().try_for_each(|row| {
-            let (key, value) = row.into_inner().expect("a row");
-            each(&key, &value)
+        let transaction = self.0.begin_read().expect("a transaction");
+        let rows = transaction.open_table(definition(table)).expect("a table");
+        rows.range::<&[u8]>(..).expect("rows").try_for_each(|row| {
+            let (key, value) = row.expect("a row");
+            each(key.value(), value.value())
         })
     }
 
     fn commit(&self, writes: &[Write]) -> Result<(), StoreError> {
-        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
-        for Write { table, key, value } in writes {
-            batch.insert(self.keyspace(*table), &**key, value.as_deref().expect("a value"));
+        // In the order of the keys, so that neighbours meet while their page is at hand.
+        let mut writes: Vec<&Write> = writes.iter().collect();
+        writes.sort_by(|left, right| (left.table, &left.key).cmp(&(right.table, &right.key)));
+        let transaction = self.0.begin_write().expect("a transaction");
+        for table in [Table::Instances, Table::Operations] {
+            let mut rows = transaction.open_table(definition(table)).expect("a table");
+            for write in writes.iter().filter(|write| write.table == table) {
+                rows.insert(&*write.key, write.value.as_deref().expect("a value")).expect("a write");
+            }
         }
-        batch.commit().expect("a commit");
+        transaction.commit().expect("a commit");
         Ok(())
     }
 

@@ -240,7 +240,7 @@ fn a_second_server_is_refused() {
 #[test]
 fn a_folder_of_a_newer_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let rows = folder.path().join("registry-v999.redb");
+    let rows = folder.path().join("registry-v999");
     std::fs::write(&rows, "rows").unwrap();
     let refused = Launch::serve_nothing().flag("--data-dir", folder.path()).dns("127.0.0.1:0").run();
     let text = String::from_utf8_lossy(&refused.stderr);
