@@ -98,11 +98,10 @@ fn follow(file: &mut File, path: &Path, last: &mut Option<Batch>) -> Result<u64,
     let mut input = BufReader::with_capacity(BUFFER, file);
     let mut end = 0;
     while let Some(batch) = batch(&mut input).map_err(fault)? {
-        if let Some(last) = *last {
-            if batch.number != last.number + 1 || batch.sequence <= last.sequence {
-                let detail = format!("batch {} comes after batch {}", batch.number, last.number);
-                return Err(corrupt(path, &detail));
-            }
+        if let Some(last) = *last
+            && (batch.number.checked_sub(1) != Some(last.number) || batch.sequence <= last.sequence)
+        {
+            return Err(corrupt(path, &format!("batch {} comes after batch {}", batch.number, last.number)));
         }
         end += batch.length;
         *last = Some(batch);

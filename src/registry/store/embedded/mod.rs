@@ -1,4 +1,29 @@
 //! Rows in a folder on disk, by the crate `fjall`: the store of a registry that stands alone.
+//!
+//! # Why `fjall`
+//!
+//! TABLE
+//!
+//! A commit of `redb` rewrites pages all over its tree, and one of `fjall` appends to a journal; the rest is done in the
+//! background, with longer writes. That costs a thread, more memory, and about twenty more crates.
+//!
+//! # What is done about damage
+//!
+//! `fjall` alone opens a journal with a damaged place in it silently, and without the acknowledged batches behind it; and
+//! it does not open one whose last batch is torn so that its end is on disk and something before it is not, which a loss
+//! of power may well leave. It has no option for either. So its files are read before it reads them:
+//!
+//! - Each batch has a number. `journal` follows them, cuts off the last one if it is torn, and refuses everything else
+//!   that cannot be read or does not follow.
+//! - `acknowledged` knows the number of the last acknowledged batch, so that a journal that has lost its end is told, too.
+//! - `tables` compares the lists of tables and the tables with their checksums.
+//!
+//! What is not told: acknowledged batches missing at the very end after a loss of power, if also the number of the last
+//! one had not come to disk, which the kernel sees to within half a minute. A disk that keeps what it has been told to
+//! keep does not lose them. Neither is the oldest of several journals, taken away as a whole by hand.
+//!
+//! What a commit waits for is looked at here (`Embedded::wait`) rather than in `fjall`, which would wait forever if the
+//! background had failed, as when the disk is full.
 
 mod acknowledged;
 mod folder;
@@ -24,9 +49,9 @@ use super::{Each, Row, Store, StoreError, Table, Write};
 /// The memory for blocks. The registry holds the model itself and reads each row once, at the start.
 const CACHE: u64 = 2 << 20;
 /// The memory for rows that are in the journal only; there are up to four times as many while tables are written.
-const MEMTABLE: u64 = 6 << 20;
+const MEMTABLE: u64 = 4 << 20;
 /// The length of a table on disk: what is merged at once depends on it, and commits may have to wait for it.
-const TABLE: u64 = 16 << 20;
+const TABLE: u64 = 8 << 20;
 /// Octets of rows that are read and compared as one.
 const BLOCK: u32 = 16 << 10;
 /// Full memtables from which on commits wait, and young tables. `fjall` itself waits at 4 and at 30, but for a tenth of
