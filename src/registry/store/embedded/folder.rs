@@ -53,9 +53,10 @@ impl Folder {
         let old = self.path.join(OLD);
         if !there && old.exists() {
             // They would seem to be gone.
-            return Err(StoreError::Io(format!(
-                "{}: the registry has format 1, which this program does not read: export it with the program that wrote \
-                 it, and import it here into another folder",
+            return Err(StoreError::OlderFormat(format!(
+                "{}: the registry has format 1, and this program reads format {FORMAT} only. Nothing was changed: run \
+                 `fingerpost export` of the version that wrote it, and `fingerpost import` of this one into another \
+                 folder",
                 old.display()
             )));
         }

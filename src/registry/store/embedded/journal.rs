@@ -19,6 +19,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::seek;
+use rustix::io::Errno;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::super::StoreError;
@@ -74,6 +76,14 @@ pub(super) fn mend(folder: &Path, acknowledged: u64) -> Result<Option<u64>, Stor
     Ok(last.map(|last| last.number))
 }
 
+/// Empties the journal in `folder`, all of which is in tables, if there is only one. Nothing is lost if that fails.
+pub(super) fn empty(folder: &Path) {
+    if let Ok([path]) = journals(folder).as_deref() {
+        let file = OpenOptions::new().write(true).open(path);
+        let _ = file.and_then(|file| file.set_len(0).and_then(|()| file.sync_all()));
+    }
+}
+
 /// The journals in the order in which they were written.
 fn journals(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let fault = |error| io_fault(folder, "read the folder", &error);
@@ -111,23 +121,35 @@ fn follow(file: &mut File, path: &Path, last: &mut Option<Batch>) -> Result<u64,
 
 /// What lies in `file` from `from` on, without the zeros at the end.
 fn rest(file: &mut File, from: u64) -> io::Result<Vec<u8>> {
-    file.seek(SeekFrom::Start(from))?;
     let (mut at, mut end) = (from, from);
-    let mut buffer = vec![0; BUFFER];
-    loop {
+    let (mut buffer, zeros) = (vec![0; BUFFER], vec![0; BUFFER]);
+    // A journal is mostly a hole in its file.
+    while let Some(data) = next_data(file, at)? {
+        file.seek(SeekFrom::Start(data))?;
         let read = file.read(&mut buffer)?;
         if read == 0 {
             break;
         }
-        if let Some(place) = buffer[..read].iter().rposition(|octet| *octet != 0) {
-            end = at + place as u64 + 1;
+        if buffer[..read] != zeros[..read] {
+            let place = buffer[..read].iter().rposition(|octet| *octet != 0).unwrap_or(0);
+            end = data + place as u64 + 1;
         }
-        at += read as u64;
+        at = data + read as u64;
     }
     file.seek(SeekFrom::Start(from))?;
     let mut rest = Vec::new();
     file.take(end - from).read_to_end(&mut rest)?;
     Ok(rest)
+}
+
+/// The place at or behind `at` from which on `file` has something other than a hole; `None` if it has nothing more.
+fn next_data(file: &File, at: u64) -> io::Result<Option<u64>> {
+    match seek(file, rustix::fs::SeekFrom::Data(at)) {
+        Err(Errno::NXIO) => Ok(None),
+        // Not every file system knows of holes.
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(Some(at)),
+        other => Ok(Some(other?)),
+    }
 }
 
 /// The first whole batch anywhere in `octets`.

@@ -63,7 +63,7 @@ use fjall::{AbstractTree, Database, Keyspace, KeyspaceCreateOptions, PersistMode
 
 use self::acknowledged::Acknowledged;
 use self::folder::Folder;
-use super::{Each, Row, Store, StoreError, Table, Write};
+use super::{Each, Keys, Row, Store, StoreError, Table, Write};
 
 /// The memory for blocks. The registry holds the model itself and reads each row once, at the start.
 const CACHE: u64 = 2 << 20;
@@ -78,6 +78,8 @@ const BLOCK: u32 = 16 << 10;
 const WAITING: (usize, usize) = (3, 18);
 /// How long until the wait for them is looked at again.
 const PAUSE: Duration = Duration::from_micros(500);
+/// How long the last rows may take into tables when the store is closed.
+const CLOSING: Duration = Duration::from_secs(5);
 /// How long a child process that is just being started may hold a lock it has inherited.
 const INHERITED: Duration = Duration::from_secs(2);
 
@@ -99,8 +101,32 @@ pub struct Embedded {
     place: PathBuf,
     /// Why a commit failed; nothing is done any more.
     failed: OnceLock<Box<str>>,
+    /// Behind the rows, so that it comes when they are closed.
+    close: Close,
     /// Let go of last.
     _folder: Folder,
+}
+
+/// What is left to do when the rows are closed.
+#[derive(Debug, Default)]
+struct Close {
+    /// The folder whose journal is emptied: all of it is in tables.
+    emptied: Option<PathBuf>,
+}
+
+impl Drop for Close {
+    fn drop(&mut self) {
+        self.emptied.iter().for_each(|rows| journal::empty(rows));
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        // The journal has to be read when the store is opened, which takes longer than what is done here.
+        if self.failed.get().is_none() && self.bring_into_tables().is_ok() {
+            self.close.emptied = Some(self.place.clone());
+        }
+    }
 }
 
 impl std::fmt::Debug for Embedded {
@@ -141,14 +167,20 @@ impl Embedded {
             acknowledged,
             place,
             failed: OnceLock::new(),
+            close: Close::default(),
             _folder: folder,
         })
     }
 
     /// Brings all rows from the journal into tables.
-    #[cfg(test)]
-    pub(super) fn flush(&self) {
-        self.rows.rotate_memtable_and_wait().expect("a disk that works");
+    pub(super) fn bring_into_tables(&self) -> Result<(), StoreError> {
+        let begun = Instant::now();
+        self.rows.rotate_memtable().map_err(|error| self.fault("write", error))?;
+        self.wait(|| self.rows.tree.sealed_memtable_count() > 0 && begun.elapsed() < CLOSING)?;
+        if self.rows.tree.sealed_memtable_count() > 0 {
+            return Err(io_fault(&self.place, "write", &io::ErrorKind::TimedOut.into()));
+        }
+        Ok(())
     }
 
     /// Refuses if a commit has failed.
@@ -186,16 +218,16 @@ impl Embedded {
                 None => batch.remove(&self.rows, key),
             }
         }
-        self.wait()?;
+        let tree = &self.rows.tree;
+        self.wait(|| tree.sealed_memtable_count() >= WAITING.0 || tree.l0_run_count() >= WAITING.1)?;
         batch.commit().map_err(fault)?;
         *last += 1;
         self.acknowledged.set(*last).map_err(|error| fault(error.into()))
     }
 
-    /// Waits until the background has brought enough from memory into tables.
-    fn wait(&self) -> Result<(), StoreError> {
-        let tree = &self.rows.tree;
-        while tree.sealed_memtable_count() >= WAITING.0 || tree.l0_run_count() >= WAITING.1 {
+    /// Waits for the background as long as `busy`.
+    fn wait(&self, busy: impl Fn() -> bool) -> Result<(), StoreError> {
+        while busy() {
             // Fails once the background has.
             self.database.persist(PersistMode::Buffer).map_err(|error| self.fault("write", error))?;
             sleep(PAUSE);
@@ -204,23 +236,23 @@ impl Embedded {
     }
 
     /// The rows of `table` within `bounds`.
-    fn range(&self, table: Table, bounds: (Bound<&[u8]>, Bound<&[u8]>)) -> Result<fjall::Iter, StoreError> {
+    fn range(&self, table: Table, keys: Keys<'_>) -> Result<fjall::Iter, StoreError> {
         self.usable()?;
-        let start = match bounds.0 {
-            Bound::Excluded(after) => Bound::Excluded(key(table, after)),
-            _ => Bound::Included(key(table, &[])),
+        let start = match keys.0 {
+            Bound::Unbounded => Bound::Included(key(table, &[])),
+            bound => bound.map(|first| key(table, first)),
         };
-        let end = match bounds.1 {
-            Bound::Excluded(before) => key(table, before),
-            _ => vec![table as u8 + 1],
+        let end = match keys.1 {
+            Bound::Unbounded => Bound::Excluded(vec![table as u8 + 1]),
+            bound => bound.map(|last| key(table, last)),
         };
-        Ok(self.rows.range((start, Bound::Excluded(end))))
+        Ok(self.rows.range((start, end)))
     }
 }
 
 impl Store for Embedded {
-    fn load(&self, table: Table, each: &mut Each<'_>) -> Result<(), StoreError> {
-        for row in self.range(table, (Bound::Unbounded, Bound::Unbounded))? {
+    fn load_part(&self, table: Table, keys: Keys<'_>, each: &mut Each<'_>) -> Result<(), StoreError> {
+        for row in self.range(table, keys)? {
             let (key, value) = row.into_inner().map_err(|error| self.fault("read", error))?;
             each(&key[1..], &value)?;
         }

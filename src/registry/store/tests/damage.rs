@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tempfile::TempDir;
+
 use super::folder::{ROWS, contents};
 use super::{Embedded, Store, StoreError, Table, batch, last_batch, put};
 
@@ -22,7 +24,7 @@ fn files(closed: bool, tables: bool) -> Files {
     for number in 1..=LAST {
         store.commit(&batch(number)).unwrap();
         if tables && number % 10 == 5 {
-            store.flush();
+            store.bring_into_tables().unwrap();
         }
     }
     let taken = |folder: &Path| {
@@ -34,6 +36,14 @@ fn files(closed: bool, tables: bool) -> Files {
     if closed { taken(folder.path()) } else { killed }
 }
 
+/// A folder in memory if there is one: what these tests are about does not depend on the disk, which would take most of
+/// their time.
+fn in_memory() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    folder.unwrap()
+}
+
 /// A journal is made longer than what is in it; here that would only take time. A few zeros remain.
 fn without_zeros(mut octets: Vec<u8>) -> Vec<u8> {
     let end = octets.iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1);
@@ -43,7 +53,7 @@ fn without_zeros(mut octets: Vec<u8>) -> Vec<u8> {
 
 /// Opens a store on `files`: the number of its last batch, or `None` where it says that it is damaged.
 fn opened(files: &Files) -> Option<u64> {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = in_memory();
     // fjall makes this folder, which may be empty.
     fs::create_dir_all(folder.path().join(ROWS).join("keyspaces/0/tables")).unwrap();
     fs::create_dir_all(folder.path().join(ROWS).join("keyspaces/1/tables")).unwrap();

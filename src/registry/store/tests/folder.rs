@@ -88,9 +88,11 @@ fn a_newer_format_is_refused_and_nothing_touched() {
 fn rows_of_the_first_format_are_not_taken_for_none() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("registry-v1.redb"), "rows as they were").unwrap();
-    let StoreError::Io(text) = refusal(folder.path()) else { panic!("it is of no other kind") };
-    assert!(text.contains("format 1") && text.contains("export"), "{text}");
+    let StoreError::OlderFormat(text) = refusal(folder.path()) else { panic!("it is of no other kind") };
+    let path = folder.path().join("registry-v1.redb");
+    assert!(text.contains(path.to_str().unwrap()) && text.contains("format 1,") && text.contains("export"), "{text}");
     assert!(!folder.path().join(ROWS).exists());
+    assert_eq!(fs::read(path).unwrap(), b"rows as they were");
 }
 
 #[test]
