@@ -116,12 +116,17 @@ mod tests {
     use crate::registry::entry::Owner;
     use crate::registry::store::{Memory, Write};
 
+    /// The octets of an id, in the order of the numbers.
+    fn id(number: u8) -> [u8; 16] {
+        format!("{number:016}").into_bytes().try_into().unwrap()
+    }
+
     /// A store with services of these numbers, which are their ids, and with an instance of each of `owners`.
     fn store(services: &[u8], owners: &[u8]) -> Memory {
         let store = Memory::new();
         let put = |table, key: &[u8], value| Write { table, key: key.into(), value: Some(value) };
         let namespace = NamespaceEntry {
-            id: NamespaceId::from_bytes(&[1; 16]).unwrap(),
+            id: NamespaceId::from_bytes(&id(0)).unwrap(),
             name: "a".into(),
             http_name: "a".into(),
             namespace_type: NamespaceType::Http,
@@ -136,7 +141,7 @@ mod tests {
             owner: Owner::Api,
         };
         let service = |number: &u8| ServiceEntry {
-            id: ServiceId::from_bytes(&[*number; 16]).unwrap(),
+            id: ServiceId::from_bytes(&id(*number)).unwrap(),
             namespace: namespace.id,
             name: number.to_string().into(),
             service: Service::default(),
@@ -150,7 +155,7 @@ mod tests {
         let instance = |owner: &u8| {
             let mut instance = Instance::new(&owner.to_string(), None, []);
             instance.status_due = u64::from(*owner);
-            let id = ServiceId::from_bytes(&[*owner; 16]).unwrap();
+            let id = ServiceId::from_bytes(&id(*owner)).unwrap();
             put(Table::Instances, &rows::instance_key(id, instance.id()), rows::encode_instance(&instance))
         };
         let namespaces = [put(Table::Namespaces, namespace.id.as_bytes(), rows::encode_namespace(&namespace))];
@@ -166,7 +171,7 @@ mod tests {
             let recovered = recover(&store(&services, &services)).unwrap();
             let ids = recovered.services.iter().map(|entry| {
                 let ids: Vec<u8> = entry.service.instances.iter().map(|one| one.id().parse().unwrap()).collect();
-                assert_eq!(ids, [entry.id.as_bytes()[0]]);
+                assert_eq!(ids.iter().map(|one| id(*one)).collect::<Vec<_>>(), [*entry.id.as_bytes()]);
                 ids[0]
             });
             assert_eq!(ids.collect::<Vec<_>>(), services);

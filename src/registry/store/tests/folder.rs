@@ -144,8 +144,8 @@ fn the_space_of_removed_rows_is_used_again() {
     let size = || contents(folder.path()).into_keys().map(|path| octets(&path)).sum::<u64>();
     let mut sizes = Vec::new();
     for round in 0..60_u64 {
-        let rows = (0..4000_u64).map(|row| put(Table::Operations, (round * 4000 + row).to_be_bytes(), [0; 800]));
-        let old = (0..4000_u64).filter(|_| round > 0).map(|row| ((round - 1) * 4000 + row).to_be_bytes());
+        let rows = (0..400_u64).map(|row| put(Table::Operations, (round * 400 + row).to_be_bytes(), [0; 8000]));
+        let old = (0..400_u64).filter(|_| round > 0).map(|row| ((round - 1) * 400 + row).to_be_bytes());
         let old = old.map(|key| super::remove(Table::Operations, key));
         store.commit(&rows.chain(old).collect::<Vec<_>>()).unwrap();
         if round % 10 == 9 {
