@@ -219,6 +219,10 @@ impl Embedded {
             }
         }
         let tree = &self.rows.tree;
+        // The background would do it too, but after all that it has begun, while the memtable grows.
+        if tree.active_memtable().size() >= MEMTABLE {
+            self.rows.rotate_memtable().map_err(fault)?;
+        }
         self.wait(|| tree.sealed_memtable_count() >= WAITING.0 || tree.l0_run_count() >= WAITING.1)?;
         batch.commit().map_err(fault)?;
         *last += 1;
