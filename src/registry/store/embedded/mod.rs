@@ -3,28 +3,30 @@
 //! # Why `fjall`
 //!
 //! `cargo bench --bench store` sets this store beside `redb` 4.6, a B-tree in one file, with as much checked when it is
-//! opened: 1,000,000 instance rows with as many operation rows, then durable commits of random instance rows with an
-//! operation row each. Both on two virtual cores with three times as much other work as they can do, which makes all
-//! times long, and those of the background longer than commits:
+//! opened: 1,000,000 instance rows with as many operation rows and 125,000 service rows, then durable commits of random
+//! instance rows with an operation row each. Both on two virtual cores with three times as much other work as they can
+//! do, so that times of a clock are long, and those of the processors tell more:
 //!
 //! | | `redb` 4.6 | this store, on `fjall` 3.1 |
 //! |---|---|---|
-//! | filled in commits of 10,000 | 37 s | 21-25 s |
-//! | opened and loaded, 2.0 to 3.2 million rows | 0.9-4.5 s | 1.8-5.5 s |
-//! | commit of 1 instance: half within | 0.25 ms | 0.09-0.12 ms |
-//! | commit of 64: instances a second, half within | 8,900, 3.9 ms | 14,800-68,300, 0.3-0.7 ms |
-//! | commit of 1000: instances a second, half within | 27,800, 35 ms | 64,200-83,800, 11 ms |
-//! | commits at worst | 49-200 ms | 53-224 ms |
-//! | disk after the fill, at the end | 562 MB, 748 MB | 359-395 MB, 567-640 MB |
-//! | most memory, commits of 64 / of 1000 | 8 MB / 8 MB | 39-42 MB / 66-77 MB |
-//! | most memory, loading after these / after the fill | 7 MB / 7 MB | 12-79 MB / 61-107 MB |
+//! | filled in commits of 10,000, by the clock / the processors | 22.7 s / 8.8 s | 13.6 s / 7.2 s |
+//! | opened and loaded, closed before, by the clock / the processors | 1.7 s / 0.85 s | 0.5-0.9 s / 0.41 s |
+//! | the same, killed amid commits of 1000 | 2.2-2.5 s / 1.03 s | 1.0-3.0 s / 0.95-1.1 s |
+//! | commit of 1: half within | 4.0 ms | 0.14-4.0 ms |
+//! | commit of 1000: instances a second, half within | 9,100, 101 ms | 33,800-94,000, 8-12 ms |
+//! | the same at worst | 221 ms | 138-871 ms |
+//! | disk after the fill | 591 MB | 358 MB |
+//! | most memory, loading / committing | 12 MB / 8 MB | 13 MB / 28 MB |
 //!
-//! The lower ends of memory are with the buffers as they are now, the upper ones with larger ones. On the same machine at
-//! rest, the bare crates committed 3,800, 23,700 and 33,900 instances a second (`redb`) and 6,500, 195,100 and 303,700
-//! (`fjall`), by 1, 64 and 1000: more than 30,000 are wanted, which leaves `redb` no room.
+//! On the same machine at rest, the bare crates committed 3,800, 23,700 and 33,900 instances a second (`redb`) and 6,500,
+//! 195,100 and 303,700 (`fjall`), by 1, 64 and 1000: more than 30,000 are wanted, which leaves `redb` no room.
 //!
 //! A commit of `redb` rewrites pages all over its tree, and one of `fjall` appends to a journal; the rest is done in the
-//! background, with longer writes. That costs a thread, more memory, and about twenty more crates.
+//! background, with longer writes. That costs a thread, more memory, and about twenty more crates; and commits of many
+//! rows wait at times until the background has made room for them, the longer the more other work the machine has.
+//!
+//! A journal takes longer to read than tables do, and `fjall` keeps up to 64 MB of it: when the store is closed, all of
+//! it is brought into tables, and the journal is emptied.
 //!
 //! # What is done about damage
 //!
