@@ -33,7 +33,7 @@
 //! | [`metrics`], [`admin`] | counters and how operators see them |
 //! | [`server`] | one server's life, from bind to join |
 //!
-//! The registry's rows lie in redb; [`registry::store::embedded`] says what it was measured against and why it won.
+//! The registry's rows lie in fjall; [`registry::store::embedded`] says what it was measured against and why it won.
 //!
 //! # Invariants
 //!
