@@ -1,11 +1,11 @@
 //! What channels wish for, and why it may be refused.
 
+use super::push::Push;
+use super::replicate::Replica;
 use crate::model::{
     Attributes, DnsRecord, HealthCheck, HealthStatus, NamespaceId, NamespaceType, OperationId, Probe, RoutingPolicy,
     ServiceId, State,
 };
-use super::push::Push;
-use super::replicate::Replica;
 use crate::wire::{Name, NameError};
 
 /// A wish sent to the registry. Its values have been checked on their own (`model::validate`); what depends on others
