@@ -107,7 +107,7 @@ impl<'t> Node<'t> {
     }
 
     /// The node's words, to be copied.
-    pub(crate) fn words(self) -> &'t [u64] {
+    pub(super) fn words(self) -> &'t [u64] {
         self.words
     }
 

@@ -1,7 +1,6 @@
 //! The registry as its channels see it: commands in, names and entries out.
 
 mod conflicts;
-mod push;
 mod zones;
 
 use std::path::Path;
