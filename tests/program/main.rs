@@ -9,6 +9,7 @@
 //! * `reload`: declarations that change while queries come in; not one answer may be lost or wrong.
 //! * `views`: what clients of VPCs see, and others do not.
 //! * `template`: CloudFormation templates, applied and declared.
+//! * `resolvconf`: a task's resolv.conf, taken over and given back.
 //! * `clients`: programs of others, in a network namespace (`netns`) with a `resolv.conf` of its own.
 //! * `resolvers`: forwarding resolvers of others in front, configured as `docs/resolvers.md` says.
 //!
@@ -27,6 +28,7 @@ mod netns;
 mod probes;
 mod queries;
 mod reload;
+mod resolvconf;
 mod resolvers;
 mod start;
 mod stop;
