@@ -55,6 +55,13 @@ fn dig_resolves_a_service() {
             assert!(known.iter().any(|known| line.ends_with(known)), "{answer}");
         }
     }
+    // ZONEVERSION (RFC 9660): the serial of the zone's SOA. Newer ones know it by its name.
+    let soa = netns.run("dig", ["+short", "production.local", "SOA"]);
+    let serial: u32 = soa.split(' ').nth(2).unwrap().parse().unwrap();
+    let octets: Vec<String> = serial.to_be_bytes().iter().map(|octet| format!("{octet:02x}")).collect();
+    let answer = netns.run("dig", ["+ednsopt=19", "api.production.local"]);
+    let told = [format!("OPT=19: 02 00 {}", octets.join(" ")), format!("serial: {serial}")];
+    assert!(told.iter().any(|told| answer.to_lowercase().contains(&told.to_lowercase())), "{answer}");
     let short = |arguments: &[&str]| -> Vec<String> {
         let answer = netns.run("dig", ["+short"].iter().chain(arguments));
         answer.lines().map(str::to_owned).collect()
