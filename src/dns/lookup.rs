@@ -190,7 +190,7 @@ fn topmost_end<'s>(snapshot: &'s Snapshot, ctx: &mut Ctx, mut offset: usize) -> 
 
 /// The offset one label after `offset`; `None` at the root.
 #[inline]
-fn next_label(key: &NameKey, offset: usize) -> Option<usize> {
+pub(super) fn next_label(key: &NameKey, offset: usize) -> Option<usize> {
     match usize::from(*key.as_wire().get(offset)?) {
         0 => None,
         length => Some(offset + length + 1),

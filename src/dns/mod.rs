@@ -6,7 +6,8 @@
 //!
 //! The response is written where the query lies: header and question stay in place, so that the question comes back
 //! octet for octet, and the records follow. `lookup` is the algorithm of RFC 1034 §4.3.2, `select` draws who answers,
-//! `positive`, `negative` and `additional` write records, and `chaos` names the server.
+//! `positive`, `negative` and `additional` write records, `zone_version` tells of which version of a zone they are, and
+//! `chaos` names the server.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
@@ -19,6 +20,7 @@ mod positive;
 mod response;
 mod select;
 mod settings;
+mod zone_version;
 
 use std::sync::Arc;
 
@@ -26,6 +28,7 @@ pub use self::response::{Outcome, QueryType, Reply};
 use self::response::{Response, answer_fault};
 use self::select::Sampler;
 pub use self::settings::{EmptyService, MAX_UDP_PAYLOAD, Settings};
+use self::zone_version::ZoneVersion;
 use crate::table::{Seen, Snapshot};
 use crate::wire::types::class;
 use crate::wire::{NameKey, Query};
@@ -70,7 +73,8 @@ impl Ctx {
 /// did. A shorter buffer bounds the response.
 #[inline]
 pub fn answer(snapshot: &Snapshot, ctx: &mut Ctx, transport: Transport, buffer: &mut [u8], received: usize) -> Reply {
-    respond(ctx, transport, buffer, received, |ctx, qtype, response| lookup::answer(snapshot, ctx, qtype, response))
+    let look_up = |ctx: &mut Ctx, qtype, response: &mut Response<'_>| lookup::answer(snapshot, ctx, qtype, response);
+    respond(ctx, transport, buffer, received, look_up, move |name, qtype| zone_version::find(snapshot, name, qtype))
 }
 
 /// Answers the query in `buffer[..received]` in place, as [`answer`] does, from what its client sees: from the private
@@ -98,17 +102,20 @@ fn answer_in_both(
     buffer: &mut [u8],
     received: usize,
 ) -> Reply {
-    respond(ctx, transport, buffer, received, |ctx, qtype, response| {
-        match lookup::answer(private, ctx, qtype, response) {
-            // Refused before anything was written and before another name was looked for: the first name is in none of
-            // its zones, or the type is refused anywhere.
+    let look_up =
+        |ctx: &mut Ctx, qtype, response: &mut Response<'_>| match lookup::answer(private, ctx, qtype, response) {
+            // Refused before anything was written and before another name was looked for: the first name is in none of its
+            // zones, or the type is refused anywhere.
             Outcome::Refused => lookup::answer(common, ctx, qtype, response),
             outcome => outcome,
-        }
+        };
+    respond(ctx, transport, buffer, received, look_up, move |name, qtype| {
+        zone_version::find(private, name, qtype).or_else(|| zone_version::find(common, name, qtype))
     })
 }
 
-/// Parses the query, has `look_up` answer it if it is of class IN, and completes the response.
+/// Parses the query, has `look_up` answer it if it is of class IN, and completes the response; `zone_version` finds the
+/// version of the zone that answers for a name and a type.
 #[inline]
 fn respond(
     ctx: &mut Ctx,
@@ -116,6 +123,7 @@ fn respond(
     buffer: &mut [u8],
     received: usize,
     look_up: impl FnOnce(&mut Ctx, u16, &mut Response<'_>) -> Outcome,
+    zone_version: impl FnOnce(&[u8], u16) -> Option<ZoneVersion>,
 ) -> Reply {
     let query = match Query::parse_in(buffer, received, &mut ctx.key) {
         Ok(query) => query,
@@ -127,5 +135,5 @@ fn respond(
         _ if query.qclass == class::IN => look_up(ctx, query.qtype, &mut response),
         _ => chaos::answer(&ctx.settings, &ctx.key, &query, &mut response),
     };
-    response.finish(&query, &ctx.settings, outcome)
+    response.finish(&query, &ctx.settings, outcome, zone_version)
 }

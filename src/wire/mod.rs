@@ -14,7 +14,7 @@ mod reader;
 pub mod types;
 mod writer;
 
-pub use edns::Edns;
+pub use edns::{Edns, Options};
 pub(crate) use name::wire_labels;
 pub use name::{Name, NameError, NameKey};
 pub use query::{Fault, HEADER_LENGTH, Query};

@@ -148,6 +148,7 @@ fn find_edns(mut reader: Reader<'_>, counts: u64) -> Result<Option<Edns>, Short>
 
 #[cfg(test)]
 mod tests {
+    use super::super::edns::Options;
     use super::*;
 
     /// A query for `www.Example.` A IN with `rest` behind the question.
@@ -172,10 +173,12 @@ mod tests {
     #[test]
     fn reads_edns() {
         let edns = parse(&message([0, 1, 0, 0, 0, 0, 0, 1], OPT_RECORD)).unwrap().edns.unwrap();
-        assert_eq!(edns, Edns { payload: 1232, version: 0, dnssec_ok: true, nsid: false, keepalive: false });
-        let options = b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x0c\x00\x03\x00\x00\xff\xff\x00\x00\x00\x0b\x00\x00";
+        assert_eq!(edns, Edns { payload: 1232, version: 0, dnssec_ok: true, options: Options::default() });
+        let options = b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x10\
+            \x00\x03\x00\x00\xff\xff\x00\x00\x00\x0b\x00\x00\x00\x13\x00\x00";
         let edns = parse(&message([0, 1, 0, 0, 0, 0, 0, 1], options)).unwrap().edns.unwrap();
-        assert!(edns.nsid && edns.keepalive && !edns.dnssec_ok);
+        let has = |options| edns.options.has(options);
+        assert!(has(Options::NSID) && has(Options::KEEPALIVE) && has(Options::ZONE_VERSION) && !edns.dnssec_ok);
     }
 
     #[test]
@@ -196,6 +199,11 @@ mod tests {
         let two = [OPT_RECORD, OPT_RECORD].concat();
         assert_eq!(parse(&message([0, 1, 0, 0, 0, 0, 0, 2], &two)), Err(Fault::Malformed { question_end }));
         assert_eq!(parse(&message([0, 1, 0, 0, 0, 0, 0, 1], b"")), Err(Fault::Malformed { question_end }));
+        // RFC 9660 §3.2.1: ZONEVERSION with data, and twice.
+        for options in [&b"\x00\x05\x00\x13\x00\x01\x00"[..], b"\x00\x08\x00\x13\x00\x00\x00\x13\x00\x00"] {
+            let record = [&OPT_RECORD[..9], options].concat();
+            assert_eq!(parse(&message([0, 1, 0, 0, 0, 0, 0, 1], &record)), Err(Fault::Malformed { question_end }));
+        }
         let owner = [b"\x01a", OPT_RECORD].concat();
         assert_eq!(parse(&message([0, 1, 0, 0, 0, 0, 0, 1], &owner)), Err(Fault::Malformed { question_end }));
         for cut in HEADER_LENGTH..question_end {

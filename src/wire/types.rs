@@ -74,4 +74,6 @@ pub mod option {
     pub const NSID: u16 = 3;
     /// TCP keepalive, RFC 7828.
     pub const TCP_KEEPALIVE: u16 = 11;
+    /// Zone version, RFC 9660.
+    pub const ZONE_VERSION: u16 = 19;
 }
