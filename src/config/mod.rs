@@ -145,6 +145,8 @@ impl Config {
                 },
                 // In units of 100 ms (RFC 7828, section 3.1); 3600 seconds fit.
                 tcp_keepalive: idle_timeout * 10,
+                // The server sets it, once it knows who answers what is left.
+                defer: dns::Defer::default(),
             },
             tcp: Limits {
                 idle_timeout: Duration::from_secs(idle_timeout.into()),

@@ -21,7 +21,7 @@ mod counters;
 mod exposition;
 
 pub use api::ApiCounters;
-pub use counters::{Close, Refusal, SharedCounters, TcpCounters, WorkerCounters};
+pub use counters::{Close, DeferredCounters, Refusal, SharedCounters, TcpCounters, WorkerCounters};
 use counters::{Histogram, fetch_add, nanoseconds};
 #[cfg(test)]
 pub(crate) use exposition::connections;
@@ -31,6 +31,7 @@ pub struct Metrics {
     workers: Mutex<Vec<Arc<WorkerCounters>>>,
     shared: Arc<SharedCounters>,
     tcp: Arc<TcpCounters>,
+    deferred: Arc<DeferredCounters>,
     api: Arc<ApiCounters>,
     api_tcp: Arc<TcpCounters>,
     snapshot: SnapshotGauges,
@@ -65,6 +66,7 @@ impl Metrics {
             workers: Mutex::default(),
             shared: Arc::default(),
             tcp: Arc::default(),
+            deferred: Arc::default(),
             api: Arc::default(),
             api_tcp: Arc::default(),
             snapshot: SnapshotGauges::default(),
@@ -89,6 +91,11 @@ impl Metrics {
     /// The counters of DNS connections themselves.
     pub fn tcp(&self) -> Arc<TcpCounters> {
         Arc::clone(&self.tcp)
+    }
+
+    /// The counters of what was left to the cold side.
+    pub fn deferred(&self) -> Arc<DeferredCounters> {
+        Arc::clone(&self.deferred)
     }
 
     /// The counters of requests to the AWS API.

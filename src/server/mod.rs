@@ -21,17 +21,20 @@ use tracing::{error, info, warn};
 use crate::admin::{self, Admin, Readiness};
 use crate::channel::cloudmap::actions::Actions;
 use crate::config::{Config, LogFormat};
+use crate::dns;
 use crate::health::Prober;
 use crate::metrics::Metrics;
 use crate::net::udp::{self, Worker};
-use crate::net::{self, Endpoint, tcp};
+use crate::net::{self, Endpoint, deferred as left, tcp};
 use crate::table::Views;
 
 use self::api::Api;
 use self::declarations::Declarations;
+use self::deferred::Answerers;
 
 mod api;
 mod declarations;
+mod deferred;
 mod limits;
 mod state;
 mod vpcs;
@@ -66,7 +69,8 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let reload_declarations = declarations.follow(&runtime, sender.clone(), &metrics, &readiness);
 
     let stop = Stop::default();
-    let plane = DataPlane::start(&config, sockets.dns, &views, &metrics, &stop, &runtime)?;
+    let answerers = Answerers::default();
+    let plane = DataPlane::start(&config, sockets.dns, &views, answerers, &metrics, &stop, &runtime)?;
     let actions = Arc::new(actions);
     let handler = move |request| {
         let actions = Arc::clone(&actions);
@@ -189,24 +193,42 @@ impl DataPlane {
         config: &Config,
         endpoints: Vec<Endpoint>,
         views: &Views,
+        answerers: Answerers,
         metrics: &Metrics,
         stop: &Stop,
         runtime: &Runtime,
     ) -> anyhow::Result<Self> {
-        let settings = Arc::new(config.answers.clone());
+        let settings = Arc::new(dns::Settings { defer: answerers.defer(), ..config.answers.clone() });
+        let answerer = answerers.answerer();
         let cores = udp::cores(config.workers);
-        let connections =
-            tcp::Service::new(views.clone(), Arc::clone(&settings), config.tcp, metrics.tcp(), metrics.shared());
+        let connections = tcp::Service::new(
+            views.clone(),
+            Arc::clone(&settings),
+            config.tcp,
+            metrics.tcp(),
+            metrics.shared(),
+            answerer.clone(),
+            metrics.deferred(),
+        );
         let mut workers = Vec::new();
         let mut listeners = JoinSet::new();
         for endpoint in endpoints {
             // Each address has a worker on every core: whichever is asked may use the whole machine.
             for (socket, core) in endpoint.udp.into_iter().zip(&cores) {
+                let deferred = answerer.clone().map(|answerer| left::queue(&socket, answerer, metrics.deferred()));
+                let deferred = match deferred.transpose().context("cannot share a socket")? {
+                    Some((queue, attendant)) => {
+                        listeners.spawn_on(attendant.attend(), runtime.handle());
+                        Some(queue)
+                    }
+                    None => None,
+                };
                 let worker = Worker {
                     index: workers.len(),
                     socket,
                     views: views.clone(),
                     settings: Arc::clone(&settings),
+                    deferred,
                     counters: metrics.worker(),
                     core: *core,
                     stop: stop.flag(),

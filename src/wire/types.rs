@@ -36,6 +36,8 @@ pub mod rtype {
     pub const HTTPS: u16 = 65;
     /// First of the meta and query types, RFC 6895 §3.1.
     pub const META_FIRST: u16 = 128;
+    /// Transaction signature (RFC 8945).
+    pub const TSIG: u16 = 250;
     /// Incremental transfer.
     pub const IXFR: u16 = 251;
     /// Full transfer.
@@ -58,6 +60,8 @@ pub mod rcode {
     pub const NOERROR: u8 = 0;
     /// Malformed query.
     pub const FORMERR: u8 = 1;
+    /// The server could not find the answer out.
+    pub const SERVFAIL: u8 = 2;
     /// The name does not exist.
     pub const NXDOMAIN: u8 = 3;
     /// Not implemented.
