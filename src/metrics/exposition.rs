@@ -31,6 +31,7 @@ impl Collector for Metrics {
         families.extend(connections("dns_tcp", "DNS", &self.tcp));
         families.extend(self.api.families());
         families.extend(connections("api", "API", &self.api_tcp));
+        families.extend(self.transfers.families());
         families.extend(self.registry());
         families
     }
@@ -332,7 +333,7 @@ pub(super) fn counter(value: f64, labels: &[(&str, &str)]) -> Metric {
 }
 
 /// A gauge's value under `labels`.
-fn gauge(value: f64, labels: &[(&str, &str)]) -> Metric {
+pub(super) fn gauge(value: f64, labels: &[(&str, &str)]) -> Metric {
     let mut gauge = proto::Gauge::default();
     gauge.set_value(value);
     let mut metric = labelled(labels);

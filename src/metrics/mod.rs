@@ -19,12 +19,14 @@ use prometheus::core::Collector;
 mod api;
 mod counters;
 mod exposition;
+mod transfer;
 
 pub use api::ApiCounters;
 pub use counters::{Close, DeferredCounters, Refusal, SharedCounters, TcpCounters, WorkerCounters};
 use counters::{Histogram, fetch_add, nanoseconds};
 #[cfg(test)]
 pub(crate) use exposition::connections;
+pub use transfer::{Notified, Signature, TransferCounters, TransferKind, TransferRefusal};
 
 /// Owner of every counter of one server.
 pub struct Metrics {
@@ -34,6 +36,7 @@ pub struct Metrics {
     deferred: Arc<DeferredCounters>,
     api: Arc<ApiCounters>,
     api_tcp: Arc<TcpCounters>,
+    transfers: Arc<TransferCounters>,
     snapshot: SnapshotGauges,
     publish: PublishHistogram,
     declaration: DeclarationCounters,
@@ -69,6 +72,7 @@ impl Metrics {
             deferred: Arc::default(),
             api: Arc::default(),
             api_tcp: Arc::default(),
+            transfers: Arc::default(),
             snapshot: SnapshotGauges::default(),
             publish: Histogram::default(),
             declaration: DeclarationCounters::default(),
@@ -106,6 +110,11 @@ impl Metrics {
     /// The counters of the AWS API's connections.
     pub fn api_tcp(&self) -> Arc<TcpCounters> {
         Arc::clone(&self.api_tcp)
+    }
+
+    /// The counters of zone transfers.
+    pub fn transfers(&self) -> Arc<TransferCounters> {
+        Arc::clone(&self.transfers)
     }
 
     /// A snapshot of `names` owner names and `instances` instances was published; making it took `elapsed`.

@@ -37,6 +37,7 @@ mod declarations;
 mod deferred;
 mod limits;
 mod state;
+mod transfers;
 mod vpcs;
 
 /// Target of the events that say which sockets answer; logs let it pass at every level.
@@ -50,6 +51,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub fn run(config: Config) -> anyhow::Result<()> {
     report(&config);
     let api = Api::load(&config)?;
+    let keys = transfers::keys(&config)?;
     let sockets = Sockets::bind(&config)?;
     let listening = sockets.lines(api.scheme())?;
 
@@ -63,13 +65,14 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let mut registry = state::open(&config, &metrics, &readiness)?;
     let declarations = Declarations::load(&config, &mut registry)?;
     let views = vpcs::views(&config, &registry);
+    let transfers = transfers::load(&config, keys, &views, &registry, &metrics)?;
     let (catalog, running, store) = (registry.catalog(), registry.running(), registry.store());
     let (sender, registry) = registry.spawn().context("cannot start the registry")?;
     let actions = Actions::new(sender.clone(), catalog.clone(), running, store, &config.account_id, config.quotas);
     let reload_declarations = declarations.follow(&runtime, sender.clone(), &metrics, &readiness);
 
     let stop = Stop::default();
-    let answerers = Answerers::default();
+    let answerers = Answerers { transfers: transfers.clone().map(|transfers| transfers as _), ..Answerers::default() };
     let plane = DataPlane::start(&config, sockets.dns, &views, answerers, &metrics, &stop, &runtime)?;
     let actions = Arc::new(actions);
     let handler = move |request| {
@@ -81,6 +84,8 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     requests.spawn_on(prober.run(stop.receiver()), runtime.handle());
     let reload_certificate =
         sockets.api.map(|listener| api.serve(listener, handler, &metrics, stop.receiver(), &mut requests, &runtime));
+    // Secondaries ask at once: they must find us answering.
+    transfers.map(|transfers| requests.spawn_on(transfers.run(stop.receiver()), runtime.handle()));
     announce(&config, &listening);
     readiness.set_ready();
 

@@ -12,6 +12,8 @@ pub mod rtype {
     pub const SOA: u16 = 6;
     /// Host information; carries the minimal answer to ANY (RFC 8482).
     pub const HINFO: u16 = 13;
+    /// Pointer to another name.
+    pub const PTR: u16 = 12;
     /// Mail exchange.
     pub const MX: u16 = 15;
     /// Text.
@@ -70,6 +72,8 @@ pub mod rcode {
     pub const REFUSED: u8 = 5;
     /// A DNAME leads to too long a name (RFC 6672 §2.2).
     pub const YXDOMAIN: u8 = 6;
+    /// Not authorized: a signature is not accepted (RFC 8945 §5.2).
+    pub const NOTAUTH: u8 = 9;
 }
 
 /// EDNS option codes.
@@ -78,4 +82,6 @@ pub mod option {
     pub const NSID: u16 = 3;
     /// TCP keepalive, RFC 7828.
     pub const TCP_KEEPALIVE: u16 = 11;
+    /// Extended error, RFC 8914.
+    pub const EXTENDED_ERROR: u16 = 15;
 }
