@@ -25,6 +25,9 @@ const OVERHEAD: usize = 32;
 /// A zone: the view in which it is, and its apex.
 pub type ZoneKey = (usize, Name);
 
+/// Whether the changes of a zone, given by its apex in wire form, are noted.
+type Wanted = dyn Fn(&[u8]) -> bool + Send;
+
 /// What one step changed in a zone.
 #[derive(Debug)]
 struct Entry {
@@ -56,7 +59,7 @@ pub struct Difference {
 pub struct Journal {
     handles: Vec<Handle>,
     tables: Vec<Arc<Snapshot>>,
-    is_wanted: Box<dyn Fn(&[u8]) -> bool + Send>,
+    is_wanted: Box<Wanted>,
     /// Entries of each zone, the oldest first.
     zones: HashMap<ZoneKey, VecDeque<Entry>>,
     /// The zones of all entries, the oldest first.

@@ -96,3 +96,7 @@ pub(super) fn head_of_response(head: &mut [u8], rcode: u8, authoritative: bool) 
         *counts = [0, questions, 0, 0, 0, 0, 0, 0];
     }
 }
+
+#[cfg(test)]
+#[path = "messages_tests.rs"]
+mod tests;

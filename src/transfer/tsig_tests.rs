@@ -168,3 +168,19 @@ fn a_record_in_a_wrong_place_is_malformed() {
         assert_ne!(Tsig::find(&message[..end]), Ok(Some(tsig)), "{end}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_octets_do_harm(octets in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..200), at in 0..120_usize) {
+        // As they are, and in the middle of a sound message.
+        let (mut message, _) = signed(NOW);
+        let end = message.len().min(at + octets.len());
+        message.splice(at.min(end)..end, octets.iter().copied());
+        for message in [&octets, &message] {
+            if let Ok(Some(tsig)) = Tsig::find(message) {
+                proptest::prop_assert!(tsig.start <= message.len());
+                let _ = verify([&ours("transfer.key")], message, &tsig, NOW);
+            }
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Refused by default, and otherwise as configured; asked with `dig`.
 
+use std::fs;
+
 use hickory_proto::rr::RecordType;
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -143,8 +145,54 @@ fn faults_of_keys_stop_the_start() {
     assert_eq!(refused.status.code(), Some(78));
     let message = String::from_utf8(refused.stderr).unwrap();
     assert!(message.contains("has no key unheard."), "{message}");
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     let refused = serve("keys=transfer.key", &path).dns("127.0.0.1:0").run();
     assert_eq!(refused.status.code(), Some(78));
     assert!(String::from_utf8(refused.stderr).unwrap().contains("chmod 600"));
+}
+
+#[test]
+fn a_large_zone_comes_in_many_signed_messages() {
+    if !have_tool("dig") {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("large.zone");
+    let mut text = "$ORIGIN large.test.\n@ 60 SOA ns h 7 60 60 60 60\n@ 60 NS ns\nns 60 A 192.0.2.1\n".to_owned();
+    text += "sub 60 NS ns.sub\nns.sub 60 A 192.0.2.2\n*.w 60 TXT \"a; b\" c\n$GENERATE 1-5000 host-$ 60 A 10.0.0.1\n";
+    fs::write(&file, text).unwrap();
+    let server = Launch::serve(&file)
+        .flag("--transfer", "zone=*,keys=transfer.key")
+        .flag("--tsig-keys", keys(folder.path()))
+        .start();
+    let said = dig(server.address(), &["AXFR", "large.test", "+onesoa", "-y", &signature(SECRET)]);
+    let zone = records(&said);
+    assert_eq!(zone.len(), 5006, "{}", said.lines().filter(|line| line.starts_with(';')).collect::<String>());
+    let signatures = said.lines().filter(|line| line.contains("TSIG") && !line.starts_with(';')).count();
+    assert!(signatures >= 5, "{signatures} signatures");
+    assert!(zone.contains(&"ns.sub.large.test.\t60\tIN\tA\t192.0.2.2".to_owned()), "glue");
+    let export = Launch::of(["export", "--zone", "large.test"]).flag("--declare", &file).run();
+    let mut lines: Vec<_> = String::from_utf8(export.stdout).unwrap().lines().map(str::to_owned).collect();
+    lines.sort();
+    assert_eq!(lines, zone);
+}
+
+#[test]
+fn clients_of_a_vpc_transfer_its_zones() {
+    if !have_tool("dig") {
+        return;
+    }
+    let server = Launch::serve_nothing()
+        .flag("--vpc", "vpc-1=127.0.1.0/24")
+        .flag("--vpc", "vpc-2=127.0.2.0/24")
+        .flag("--transfer", "zone=*,allow=127.0.0.0/8")
+        .start();
+    for vpc in ["vpc-1", "vpc-2"] {
+        run(&server, &format!("create namespace {ZONE} --vpc {vpc} --soa-ttl {}", &vpc[4..])).out();
+    }
+    let zone = |client: &str| records(&dig(server.address(), &["AXFR", ZONE, "+onesoa", "-b", client]));
+    for (client, ttl) in [("127.0.1.1", "\t1\t"), ("127.0.2.1", "\t2\t")] {
+        assert!(zone(client).iter().any(|line| line.contains(ttl)), "{client}: {:?}", zone(client));
+    }
+    assert!(zone("127.0.0.1").is_empty());
 }

@@ -1,6 +1,8 @@
-//! Zone transfer: who gets what ([`access`]), and the servers of others that follow us ([`secondaries`]).
+//! Zone transfer: who gets what ([`access`]), how changes are told ([`notify`]), and the servers of others that follow us
+//! ([`secondaries`]).
 
 mod access;
+mod notify;
 mod secondaries;
 
 use std::fs;
