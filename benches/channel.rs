@@ -6,7 +6,7 @@
 //! addresses, and each must be one that its service has or had. One change of each batch is looked for in DNS from the
 //! moment it is sent until it shows. The histograms are written to `target/channel/`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ fn main() {
         runtime.block_on(changes(&server, Some(services * INSTANCES), |number| (number / INSTANCES, number)));
     println!("every instance changed once: {count} in {:.1?}", begun.elapsed());
     for round in 1..=3 {
-        let (count, elapsed) = runtime.block_on(changes(&server, None, |_| {
+        let (count, elapsed) = runtime.block_on(changes(&server, None, move |_| {
             let service = fastrand::u32(..services);
             (service, service * INSTANCES + fastrand::u32(..INSTANCES))
         }));
@@ -73,7 +73,7 @@ fn change(service: u32, number: u32) -> (Command, u32) {
     let put = PutInstance {
         service: Some(ServiceName { service: service_name(service), namespace: NAMESPACE.into() }),
         id: instance_id(service, number % INSTANCES),
-        attributes: pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<HashMap<_, _>>(),
+        attributes: pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<BTreeMap<_, _>>(),
     };
     (Command { command: Some(Kind::PutInstance(put)) }, address)
 }

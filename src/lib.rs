@@ -23,6 +23,7 @@
 //! | [`zone`] | static records on their way from files into the table |
 //! | [`registry`] | the single writer: commands become rows, snapshots and a catalog; [`registry::store`] keeps the rows |
 //! | [`channel`] | how commands arrive: [`channel::file`] from declarations, [`channel::cloudmap`] over AWS's API |
+//! | [`transfer`] | zone transfer out: AXFR, IXFR, NOTIFY, signatures |
 //! | [`health`] | probes of instances |
 //! | [`explain`] | what a query would be answered, and why |
 //! | [`sigv4`] | AWS's signatures, made and verified |
@@ -82,5 +83,6 @@ pub mod stack;
 pub mod table;
 pub mod template;
 pub mod tls;
+pub mod transfer;
 pub mod wire;
 pub mod zone;

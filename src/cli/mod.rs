@@ -24,6 +24,7 @@ mod service;
 mod table;
 mod waiting;
 pub(crate) mod watch;
+mod zone;
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;

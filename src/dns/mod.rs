@@ -2,7 +2,8 @@
 //!
 //! [`answer`] is the one door between the transports and the protocol. It is total: it returns the length of a
 //! response or silence, and cannot fail, block, allocate, log or panic. Randomness and scratch space come in through
-//! [`Ctx`], data through the snapshot. [`answer_in_views`] is the same door for clients who see two tables.
+//! [`Ctx`], data through the snapshot. [`answer_in_views`] is the same door for clients who see two tables. What takes
+//! waiting, such as a name of others or a zone's transfer, is deferred: the query stays where it lies, for the cold side.
 //!
 //! The response is written where the query lies: header and question stay in place, so that the question comes back
 //! octet for octet, and the records follow. `lookup` is the algorithm of RFC 1034 §4.3.2, `select` draws who answers,
@@ -27,11 +28,11 @@ use std::sync::Arc;
 pub use self::response::{Outcome, QueryType, Reply};
 use self::response::{Response, answer_fault};
 use self::select::Sampler;
-pub use self::settings::{EmptyService, MAX_UDP_PAYLOAD, Settings};
+pub use self::settings::{Defer, EmptyService, MAX_UDP_PAYLOAD, Settings};
 use self::zone_version::ZoneVersion;
 use crate::table::{Seen, Snapshot};
 use crate::wire::types::class;
-use crate::wire::{NameKey, Query};
+use crate::wire::{Fault, NameKey, Query};
 
 /// How the query came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +108,7 @@ fn answer_in_both(
             // Refused before anything was written and before another name was looked for: the first name is in none of its
             // zones, or the type is refused anywhere.
             Outcome::Refused => lookup::answer(common, ctx, qtype, response),
+            Outcome::Deferred if response.is_empty() => lookup::answer(common, ctx, qtype, response),
             outcome => outcome,
         };
     respond(ctx, transport, buffer, received, look_up, move |name, qtype| {
@@ -127,6 +129,9 @@ fn respond(
 ) -> Reply {
     let query = match Query::parse_in(buffer, received, &mut ctx.key) {
         Ok(query) => query,
+        Err(Fault::Signed(query)) if ctx.settings.defer.transfers => return deferred(&query),
+        // We check no signatures, and have never refused those who sign.
+        Err(Fault::Signed(query)) => query,
         Err(fault) => return answer_fault(fault, buffer),
     };
     let mut response = Response::new(buffer, &query, transport, &ctx.settings);
@@ -135,5 +140,29 @@ fn respond(
         _ if query.qclass == class::IN => look_up(ctx, query.qtype, &mut response),
         _ => chaos::answer(&ctx.settings, &ctx.key, &query, &mut response),
     };
+    // On the way of a plain hit the outcome is known, and the comparison is none.
+    if outcome == Outcome::Deferred {
+        return response.give_back(&query);
+    }
     response.finish(&query, &ctx.settings, outcome, zone_version)
+}
+
+/// A query that nobody has touched yet.
+#[cold]
+fn deferred(query: &Query) -> Reply {
+    let query_type = QueryType::from(query.qtype);
+    Reply { length: 0, outcome: Outcome::Deferred, query_type, truncated: false }
+}
+
+/// Answers the query in `buffer[..received]`, which was [deferred](Outcome::Deferred), by SERVFAIL: those it was left to
+/// have too much to do.
+#[cold]
+#[inline(never)]
+pub fn fail(ctx: &mut Ctx, transport: Transport, buffer: &mut [u8], received: usize) -> Reply {
+    let query = match Query::parse_in(buffer, received, &mut ctx.key) {
+        Ok(query) | Err(Fault::Signed(query)) => query,
+        Err(fault) => return answer_fault(fault, buffer),
+    };
+    Response::new(buffer, &query, transport, &ctx.settings)
+        .finish(&query, &ctx.settings, Outcome::ServFail, |_, _| None)
 }

@@ -33,10 +33,15 @@ pub enum Outcome {
     NotImp,
     /// EDNS version above 0.
     BadVers,
+    /// Nobody was there to find the answer out.
+    ServFail,
     /// Silence: shorter than a header.
     Runt,
     /// Silence: a response (QR=1).
     NotAQuery,
+    /// Not for the hot side: the query is in the buffer still, or one that means the same, and whoever asked for the
+    /// answer has it made elsewhere. Only where [`Settings::defer`] says so.
+    Deferred,
 }
 
 impl Outcome {
@@ -44,9 +49,14 @@ impl Outcome {
     #[inline]
     pub fn rcode(self) -> u8 {
         match self {
-            Self::Answer | Self::NoData | Self::Referral | Self::BadVers | Self::Runt | Self::NotAQuery => {
-                rcode::NOERROR
-            }
+            Self::Answer
+            | Self::NoData
+            | Self::Referral
+            | Self::BadVers
+            | Self::Runt
+            | Self::NotAQuery
+            | Self::Deferred => rcode::NOERROR,
+            Self::ServFail => rcode::SERVFAIL,
             Self::YxDomain => rcode::YXDOMAIN,
             Self::NxDomain => rcode::NXDOMAIN,
             Self::Refused => rcode::REFUSED,
@@ -161,6 +171,17 @@ impl<'b> Response<'b> {
         Self { writer, counts: 0, truncated: false, opt_length, transport }
     }
 
+    /// Whether no record has been written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.counts == 0
+    }
+
+    /// Whether the client wants what other servers know, too: RD is set.
+    pub(super) fn desires_recursion(&self) -> bool {
+        let [flags] = self.writer.peek(2);
+        flags & 1 != 0
+    }
+
     /// Counts `records` in `section`.
     #[inline]
     pub(super) fn count(&mut self, section: Section, records: usize) {
@@ -210,6 +231,41 @@ impl<'b> Response<'b> {
             query_type: QueryType::from(query.qtype),
             truncated: self.truncated,
         }
+    }
+
+    /// Gives the query back.
+    ///
+    /// Where no record was written, it is there, octet for octet. Where some were, they cover what stood behind the
+    /// question, which is written anew: an OPT record with all that we read of the client's. Other records are gone;
+    /// a query has none, and a signature, which needs its octets, is deferred before there is a response.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn give_back(mut self, query: &Query) -> Reply {
+        if !self.is_empty() {
+            self.writer.release();
+            self.writer.rewind(query.question_end);
+            let written = query.edns.is_some_and(|edns| self.put_query_opt(edns).is_ok());
+            self.writer.patch(4, (1_u64 << 48 | u64::from(written)).to_be_bytes());
+        }
+        Reply { length: 0, outcome: Outcome::Deferred, query_type: QueryType::from(query.qtype), truncated: false }
+    }
+
+    /// Appends an OPT record that says what `edns` says.
+    fn put_query_opt(&mut self, edns: Edns) -> Result<(), Full> {
+        let asked = [
+            (Options::NSID, option::NSID),
+            (Options::KEEPALIVE, option::TCP_KEEPALIVE),
+            (Options::ZONE_VERSION, option::ZONE_VERSION),
+        ];
+        let asked = asked.into_iter().filter_map(|(asked, code)| edns.options.has(asked).then_some(code));
+        let [payload_high, payload_low] = edns.payload.to_be_bytes();
+        let flags = u8::from(edns.dnssec_ok) << 7;
+        let length = 4 * asked.clone().count() as u8;
+        self.writer.put_array([0, 0, 41, payload_high, payload_low, 0, edns.version, flags, 0, 0, length])?;
+        asked.into_iter().try_for_each(|code| {
+            let [high, low] = code.to_be_bytes();
+            self.writer.put_array([high, low, 0, 0])
+        })
     }
 
     /// Appends the OPT record (RFC 6891 §6.1.2), behind which options of `length` octets follow.
@@ -298,6 +354,8 @@ pub(super) fn answer_fault(fault: Fault, buffer: &mut [u8]) -> Reply {
         Fault::Response => (Outcome::NotAQuery, None),
         Fault::Malformed { question_end } => (Outcome::FormErr, Some(question_end)),
         Fault::Opcode { question_end } => (Outcome::NotImp, Some(question_end)),
+        // Comes here only from those who take no signed queries.
+        Fault::Signed(query) => (Outcome::FormErr, Some(query.question_end)),
     };
     let length = question_end.map_or(0, |end| end.max(HEADER_LENGTH));
     if length > 0 {

@@ -21,24 +21,28 @@ mod counters;
 mod exposition;
 mod grpc;
 mod state;
+mod transfer;
 
 use crate::registry::{Reader, Visibility};
 pub use api::ApiCounters;
-pub use counters::{Close, Refusal, SharedCounters, TcpCounters, WorkerCounters};
+pub use counters::{Close, DeferredCounters, Refusal, SharedCounters, TcpCounters, WorkerCounters};
 use counters::{Histogram, fetch_add, nanoseconds};
 #[cfg(test)]
 pub(crate) use exposition::connections;
 pub use grpc::{GrpcCounters, Resync};
+pub use transfer::{Notified, Signature, TransferCounters, TransferKind, TransferRefusal};
 
 /// Owner of every counter of one server.
 pub struct Metrics {
     workers: Mutex<Vec<Arc<WorkerCounters>>>,
     shared: Arc<SharedCounters>,
     tcp: Arc<TcpCounters>,
+    deferred: Arc<DeferredCounters>,
     api: Arc<ApiCounters>,
     api_tcp: Arc<TcpCounters>,
     grpc: Arc<GrpcCounters>,
     grpc_tcp: Arc<TcpCounters>,
+    transfers: Arc<TransferCounters>,
     snapshot: SnapshotGauges,
     publish: PublishHistogram,
     declaration: DeclarationCounters,
@@ -72,10 +76,12 @@ impl Metrics {
             workers: Mutex::default(),
             shared: Arc::default(),
             tcp: Arc::default(),
+            deferred: Arc::default(),
             api: Arc::default(),
             api_tcp: Arc::default(),
             grpc: Arc::default(),
             grpc_tcp: Arc::default(),
+            transfers: Arc::default(),
             snapshot: SnapshotGauges::default(),
             publish: Histogram::default(),
             declaration: DeclarationCounters::default(),
@@ -101,6 +107,11 @@ impl Metrics {
         Arc::clone(&self.tcp)
     }
 
+    /// The counters of what was left to the cold side.
+    pub fn deferred(&self) -> Arc<DeferredCounters> {
+        Arc::clone(&self.deferred)
+    }
+
     /// The counters of requests to the AWS API.
     pub fn api(&self) -> Arc<ApiCounters> {
         Arc::clone(&self.api)
@@ -119,6 +130,11 @@ impl Metrics {
     /// The counters of the gRPC channel's connections.
     pub fn grpc_tcp(&self) -> Arc<TcpCounters> {
         Arc::clone(&self.grpc_tcp)
+    }
+
+    /// The counters of zone transfers.
+    pub fn transfers(&self) -> Arc<TransferCounters> {
+        Arc::clone(&self.transfers)
     }
 
     /// A snapshot of `names` owner names and `instances` instances was published; making it took `elapsed`.

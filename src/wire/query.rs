@@ -40,6 +40,9 @@ pub enum Fault {
         /// End of the question, or 0.
         question_end: usize,
     },
+    /// A query with a transaction signature (RFC 8945). It is well-formed otherwise, and whoever checks no signatures
+    /// may answer it as if there were none.
+    Signed(Query),
 }
 
 /// A well-formed query; its name lies in the [`NameKey`] it was parsed with.
@@ -93,19 +96,29 @@ impl Query {
         if flags & 0x78 != 0 {
             return Err(Fault::Opcode { question_end });
         }
+        let qtype = u16::from_be_bytes([type_high, type_low]);
+        let qclass = u16::from_be_bytes([class_high, class_low]);
         let edns = match (counts << 16, reader.rest()) {
             (0, _) => Ok(None),
             // One additional record, and it is an OPT: what nearly every query with EDNS looks like.
             (ONE_ADDITIONAL, [0, 0, OPT, rest @ ..]) => Edns::parse(&mut Reader::new(rest)).map(Some),
-            _ => find_edns(reader, counts),
+            _ => {
+                let query = Self { question_end, qtype, qclass, edns: None };
+                return query.with_records(reader, counts);
+            }
         }
         .map_err(|Short| Fault::Malformed { question_end })?;
-        Ok(Self {
-            question_end,
-            qtype: u16::from_be_bytes([type_high, type_low]),
-            qclass: u16::from_be_bytes([class_high, class_low]),
-            edns,
-        })
+        Ok(Self { question_end, qtype, qclass, edns })
+    }
+
+    /// The query, when records stand behind its question that are more than an OPT record.
+    #[cold]
+    #[inline(never)]
+    fn with_records(mut self, reader: Reader<'_>, counts: u64) -> Result<Self, Fault> {
+        let malformed = Fault::Malformed { question_end: self.question_end };
+        let (edns, signed) = walk(reader, counts).map_err(|Short| malformed)?;
+        self.edns = edns;
+        if signed { Err(Fault::Signed(self)) } else { Ok(self) }
     }
 }
 
@@ -115,12 +128,10 @@ fn fault(flags: u8, question_end: usize) -> Fault {
     if flags & 0x78 != 0 { Fault::Opcode { question_end } } else { Fault::Malformed { question_end } }
 }
 
-/// Walks the records behind the question to the OPT record. Two are an error (RFC 6891 §6.1.1), as is one whose
-/// owner is not the root (§6.1.2). Other records, of which a query may carry some (a TSIG, the SOA of an IXFR), are
-/// passed over.
-#[cold]
-#[inline(never)]
-fn find_edns(mut reader: Reader<'_>, counts: u64) -> Result<Option<Edns>, Short> {
+/// Walks the records behind the question to the OPT record, and tells whether the last one is a TSIG, which belongs
+/// there (RFC 8945 §5.1). Two OPT records are an error (RFC 6891 §6.1.1), as is one whose owner is not the root
+/// (§6.1.2). Other records, of which a query may carry some (the SOA of an IXFR), are passed over.
+fn walk(mut reader: Reader<'_>, counts: u64) -> Result<(Option<Edns>, bool), Short> {
     let [_, answers, authorities, additionals] = [48, 32, 16, 0].map(|shift| (counts >> shift) as u16);
     for _ in 0..u32::from(answers) + u32::from(authorities) {
         reader.skip_name()?;
@@ -129,10 +140,13 @@ fn find_edns(mut reader: Reader<'_>, counts: u64) -> Result<Option<Edns>, Short>
         reader.take(usize::from(length))?;
     }
     let mut edns = None;
+    let mut signed = false;
     for _ in 0..additionals {
         let root_owner = reader.rest().first() == Some(&0);
         reader.skip_name()?;
-        if reader.u16()? == rtype::OPT {
+        let rtype = reader.u16()?;
+        signed = rtype == rtype::TSIG;
+        if rtype == rtype::OPT {
             if edns.is_some() || !root_owner {
                 return Err(Short);
             }
@@ -143,7 +157,7 @@ fn find_edns(mut reader: Reader<'_>, counts: u64) -> Result<Option<Edns>, Short>
             reader.take(usize::from(length))?;
         }
     }
-    Ok(edns)
+    Ok((edns, signed))
 }
 
 #[cfg(test)]
@@ -210,6 +224,18 @@ mod tests {
             let message = &message([0, 1, 0, 0, 0, 0, 0, 0], b"")[..cut];
             assert_eq!(parse(message), Err(Fault::Malformed { question_end: 0 }), "{cut}");
         }
+    }
+
+    #[test]
+    fn a_signature_is_the_last_record() {
+        const TSIG: &[u8] = b"\x01k\x00\x00\xfa\x00\xff\x00\x00\x00\x00\x00\x02\x00\x00";
+        let query = parse(&message([0, 1, 0, 0, 0, 0, 0, 1], OPT_RECORD)).unwrap();
+        let signed = message([0, 1, 0, 0, 0, 0, 0, 2], &[OPT_RECORD, TSIG].concat());
+        assert_eq!(parse(&signed), Err(Fault::Signed(query)));
+        let signed = message([0, 1, 0, 0, 0, 0, 0, 1], TSIG);
+        assert_eq!(parse(&signed), Err(Fault::Signed(Query { edns: None, ..query })));
+        let misplaced = message([0, 1, 0, 0, 0, 0, 0, 2], &[TSIG, OPT_RECORD].concat());
+        assert_eq!(parse(&misplaced), Ok(query));
     }
 
     #[test]

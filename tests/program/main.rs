@@ -8,6 +8,7 @@
 //! * `crash`: what is left after a kill, and data folders that are not for this server.
 //! * `reload`: declarations that change while queries come in; not one answer may be lost or wrong.
 //! * `views`: what clients of VPCs see, and others do not.
+//! * `transfer`: zones that go to the servers of others.
 //! * `template`: CloudFormation templates, applied and declared.
 //! * `resolvconf`: a task's resolv.conf, taken over and given back.
 //! * `clients`: programs of others, in a network namespace (`netns`) with a `resolv.conf` of its own.
@@ -35,4 +36,5 @@ mod stop;
 mod support;
 mod tcp;
 mod template;
+mod transfer;
 mod views;
