@@ -156,7 +156,7 @@ impl Server {
     /// Starts it and waits until it says that it is ready.
     fn start(folder: &Path) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
-            .args(["serve", "--dns", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--api", "127.0.0.1:0"])
+            .args(["serve", "--dns", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--api", "127.0.0.1:0", "--grpc", "off"])
             .args(["--log-level", "error", "--data-dir"])
             .arg(folder)
             .env("FINGERPOST_ACCESS_KEY_ID", "bench")
