@@ -37,9 +37,11 @@ impl From<Violation> for Bad {
 impl From<Refusal> for Bad {
     fn from(refusal: Refusal) -> Self {
         let code = match &refusal {
-            Refusal::NoNamespace(_) | Refusal::NoService(_) | Refusal::NoInstance(_) | Refusal::NoResource => {
-                FaultCode::NotFound
-            }
+            Refusal::NoNamespace(_)
+            | Refusal::NoService(_)
+            | Refusal::NoServiceNamed(_)
+            | Refusal::NoInstance(_)
+            | Refusal::NoResource => FaultCode::NotFound,
             Refusal::Declared { .. } => FaultCode::Declared,
             Refusal::NamespaceExists { .. }
             | Refusal::ServiceExists { .. }

@@ -185,6 +185,11 @@ impl Server {
         }
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where it answers DNS, if that is one place.
     pub(crate) fn address(&self) -> SocketAddr {
         self.dns[0]
