@@ -27,6 +27,7 @@ impl Collector for Metrics {
         families.extend(self.replies(&workers));
         families.push(self.drops(&workers));
         families.extend(self.left(&workers));
+        families.extend(self.forward.get().into_iter().flat_map(|forward| forward.families()));
         families.extend(batches(&workers));
         families.extend(connections("dns_tcp", "DNS", &self.tcp));
         families.extend(self.api.families());
@@ -332,7 +333,7 @@ pub(super) fn counter(value: f64, labels: &[(&str, &str)]) -> Metric {
 }
 
 /// A gauge's value under `labels`.
-fn gauge(value: f64, labels: &[(&str, &str)]) -> Metric {
+pub(super) fn gauge(value: f64, labels: &[(&str, &str)]) -> Metric {
     let mut gauge = proto::Gauge::default();
     gauge.set_value(value);
     let mut metric = labelled(labels);
