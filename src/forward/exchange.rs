@@ -93,9 +93,10 @@ impl Tls {
 }
 
 impl Channel {
-    /// Asks the upstream at `address`. This waits as long as it takes: the caller knows how long that may be.
-    pub(super) async fn ask(&self, address: SocketAddr, key: &Key) -> io::Result<Message> {
-        let query = query(key, random_id()?);
+    /// Asks the upstream at `address`, for what it knows or, with `recursion`, can find out. This waits as long as it takes:
+    /// the caller knows how long that may be.
+    pub(super) async fn ask(&self, address: SocketAddr, key: &Key, recursion: bool) -> io::Result<Message> {
+        let query = query(key, random_id()?, recursion);
         let message = match self {
             Self::Plain => {
                 let message = ask_udp(address, &query, key).await?;
@@ -120,9 +121,11 @@ fn random_id() -> io::Result<u16> {
 }
 
 /// The query for `key`. RD asks for recursion, AD for the AD bit (RFC 6840 §5.7).
-fn query(key: &Key, id: u16) -> Vec<u8> {
+fn query(key: &Key, id: u16, recursion: bool) -> Vec<u8> {
     let mut query = id.to_be_bytes().to_vec();
-    query.extend_from_slice(&[1, 0x20 | u8::from(key.checking_disabled) << 4, 0, 1, 0, 0, 0, 0, 0, 1]);
+    let flags = [u8::from(recursion), 0x20 | u8::from(key.checking_disabled) << 4];
+    query.extend_from_slice(&flags);
+    query.extend_from_slice(&[0, 1, 0, 0, 0, 0, 0, 1]);
     query.extend_from_slice(&key.name);
     query.extend_from_slice(&key.qtype.to_be_bytes());
     query.extend_from_slice(&class::IN.to_be_bytes());

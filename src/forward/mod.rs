@@ -152,10 +152,7 @@ impl Forwarder {
     /// The response to a query, if there is one, and how it ended.
     async fn respond(self: &Arc<Self>, deferred: &Deferred) -> Option<(Vec<u8>, Forwarded)> {
         let mut key = NameKey::new();
-        let query = match Query::parse(&deferred.query, &mut key) {
-            Ok(query) | Err(Fault::Signed(query)) => query,
-            Err(_) => return None,
-        };
+        let (Ok(query) | Err(Fault::Signed(query))) = Query::parse(&deferred.query, &mut key) else { return None };
         let name = key.as_wire();
         if self.upstreams().any(|upstream| upstream.is_probe(name)) {
             return Some((self.own.respond(deferred)?, Forwarded::Loop));
@@ -365,6 +362,15 @@ fn shed(stale: Option<Hit>) -> Reached {
 fn failed(error: (u16, &'static str), end: Forwarded) -> Reached {
     let note = Note { error: Some(error), ..Note::default() };
     Reached { message: Arc::new(Message::empty(rcode::SERVFAIL.into())), note, end }
+}
+
+/// An upstream's response, read and written again as the response over TCP to `query`; `None` if either is malformed. What
+/// the fuzzer looks at.
+pub fn rewrite(query: &[u8], response: &[u8]) -> Option<Vec<u8>> {
+    let message = Message::read(response).ok()?;
+    let (Ok(parsed) | Err(Fault::Signed(parsed))) = Query::parse(query, &mut NameKey::new()) else { return None };
+    let asked = Asked { octets: query, query: parsed, transport: dns::Transport::Tcp };
+    Some(asked.respond(&message, Note::default(), 1232))
 }
 
 impl Answerer for Forwarder {

@@ -20,6 +20,9 @@ use crate::wire::Name;
 /// Where the machine's own name servers are named.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
+/// Upstreams by domain, longest names first.
+pub(super) type Groups = Vec<(Name, Group)>;
+
 /// The settings of forwarding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -51,7 +54,7 @@ impl Settings {
 
     /// The upstreams by domain, longest names first, and what counts them. This server listens on `own`: an upstream
     /// there would forward to itself.
-    pub(super) fn groups(&self, own: &[SocketAddr]) -> Result<(Vec<(Name, Group)>, Arc<ForwardCounters>), Faults> {
+    pub(super) fn groups(&self, own: &[SocketAddr]) -> Result<(Groups, Arc<ForwardCounters>), Faults> {
         let root = Name::parse(".").map_err(|fault| Faults::of([fault]))?;
         let default = (!self.upstreams.is_empty()).then_some((root, &self.upstreams));
         let mut wanted: Vec<_> =

@@ -10,7 +10,7 @@
 //!
 //! An upstream that is down is asked only where no other is left, and a probe finds out when it is back, after pauses
 //! that double. The probe asks for a name that nobody has heard of: should that query reach us, whoever asks, the
-//! upstream forwards to us, and nothing more is sent there.
+//! upstream forwards to us, and nothing more is sent there until a later probe does not come back.
 
 use std::fmt;
 use std::io;
@@ -79,7 +79,7 @@ impl Upstream {
     /// Asks it, and takes note of how that went if it went at once; who gives up calls [`Self::note_failure`].
     pub(super) async fn ask(self: &Arc<Self>, key: &Key) -> io::Result<Message> {
         self.counters.asked(self.index);
-        let asked = self.channel.ask(self.address, key).await;
+        let asked = self.channel.ask(self.address, key, true).await;
         match &asked {
             Ok(_) => self.note_success(),
             Err(error) => {
@@ -143,7 +143,8 @@ impl Upstream {
         });
     }
 
-    /// Asks for a name that only this query has; `None` if there are no random numbers to make one.
+    /// Asks for a name that only this query has, and beside it for what takes no other servers to be answered, since a
+    /// resolver may be well and cut off from them. `None` if there are no random numbers to make a name of.
     async fn probe(self: &Arc<Self>) -> Option<UpstreamState> {
         let mut random = [0; 8];
         SystemRandom::new().fill(&mut random).ok()?;
@@ -151,13 +152,16 @@ impl Upstream {
         let name: Box<[u8]> = self.domain.child(&label).ok()?.as_wire().into();
         *self.open_probe() = Some(name.clone());
         let key = Key { name: name.clone(), qtype: rtype::TXT, dnssec_ok: false, checking_disabled: false };
-        let answered = timeout(PROBE, self.channel.ask(self.address, &key)).await;
+        let root = Key { name: [0].into(), qtype: rtype::NS, ..key.clone() };
+        let ask = |key, recursion| timeout(PROBE, self.channel.ask(self.address, key, recursion));
+        let (one, other) = tokio::join!(ask(&key, true), ask(&root, false));
+        let is_answered = [one, other].iter().any(|answered| matches!(answered, Ok(Ok(_))));
         // Taken by `is_probe` if it came by.
         let came_back = self.open_probe().take().is_none();
-        Some(match answered {
+        Some(match is_answered {
             _ if came_back => UpstreamState::Loop,
-            Ok(Ok(_)) => UpstreamState::Up,
-            _ => UpstreamState::Down,
+            true => UpstreamState::Up,
+            false => UpstreamState::Down,
         })
     }
 
