@@ -23,6 +23,7 @@ use crate::channel::cloudmap::actions::Actions;
 use crate::channel::grpc::Parts;
 use crate::config::{Config, LogFormat};
 use crate::dns;
+use crate::explain::Explainer;
 use crate::health::Prober;
 use crate::metrics::Metrics;
 use crate::net::udp::{self, Worker};
@@ -105,6 +106,12 @@ pub fn run(config: Config) -> anyhow::Result<()> {
             catalog: catalog.clone(),
             history,
             visibility,
+            explainer: Explainer {
+                views: views.clone(),
+                vpcs: config.vpcs.iter().map(|vpc| vpc.id.clone()).collect(),
+                catalog: catalog.clone(),
+                settings: Arc::new(config.answers.clone()),
+            },
             followers: Arc::default(),
             readiness: Arc::clone(&readiness),
             counters: metrics.grpc(),
