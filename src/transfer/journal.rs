@@ -114,6 +114,11 @@ impl Journal {
         pairs.into_iter().any(|(handle, table)| !handle.load().is_same_as(table))
     }
 
+    /// Whether there is something for [`Self::catch_up`] or [`Self::take_changed`].
+    pub fn has_news(&self) -> bool {
+        !self.changed.is_empty() || self.is_behind()
+    }
+
     /// Every zone whose changes are noted.
     pub fn zones(&self) -> HashSet<ZoneKey> {
         let views = self.tables.iter().enumerate();
