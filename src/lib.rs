@@ -23,7 +23,9 @@
 //! | [`zone`] | static records on their way from files into the table |
 //! | [`registry`] | the single writer: commands become rows, snapshots and a catalog; [`registry::store`] keeps the rows |
 //! | [`channel`] | how commands arrive: [`channel::file`] from declarations, [`channel::cloudmap`] over AWS's API |
+//! | [`transfer`] | zone transfer out: AXFR, IXFR, NOTIFY, signatures |
 //! | [`health`] | probes of instances |
+//! | [`explain`] | what a query would be answered, and why |
 //! | [`sigv4`] | AWS's signatures, made and verified |
 //! | [`credentials`], [`tls`] | who may ask, and certificates: what the channels over the network share |
 //! | [`client`] | a client of AWS's API, for the program's own commands |
@@ -33,7 +35,7 @@
 //! | [`metrics`], [`admin`] | counters and how operators see them |
 //! | [`server`] | one server's life, from bind to join |
 //!
-//! The registry's rows lie in redb; [`registry::store::embedded`] says what it was measured against and why it won.
+//! The registry's rows lie in fjall; [`registry::store::embedded`] says what it was measured against and why it won.
 //!
 //! # Invariants
 //!
@@ -69,6 +71,7 @@ pub mod client;
 pub mod config;
 pub mod credentials;
 pub mod dns;
+pub mod explain;
 pub mod health;
 pub mod metrics;
 pub mod model;
@@ -80,5 +83,6 @@ pub mod stack;
 pub mod table;
 pub mod template;
 pub mod tls;
+pub mod transfer;
 pub mod wire;
 pub mod zone;

@@ -17,10 +17,12 @@ use crate::wire::Name;
 
 pub mod file;
 mod options;
+mod transfers;
 pub mod values;
 mod vpcs;
 
 pub use options::Options;
+pub use transfers::Transfer;
 pub use values::LogFormat;
 use values::{Address, Bounded, EmptyAnswer, LogFilter, Switch};
 pub use vpcs::Vpc;
@@ -48,6 +50,10 @@ pub struct Config {
     pub name_servers: Vec<Name>,
     /// The VPCs whose clients see private namespaces; with none, everybody sees all.
     pub vpcs: Vec<Vpc>,
+    /// Who may transfer which zone, and whom to notify.
+    pub transfers: Vec<Transfer>,
+    /// File of the keys that sign transfers.
+    pub tsig_keys: Option<PathBuf>,
     /// What workers and connections need to answer.
     pub answers: dns::Settings,
     /// Limits of DNS over TCP.
@@ -136,6 +142,8 @@ impl Config {
                 .or(file.name_server)
                 .map_or_else(default_name_servers, |names| names.into_iter().map(|name| name.0).collect()),
             vpcs: pick(given.vpcs, file.vpcs, Vec::new),
+            transfers: pick(given.transfer, file.transfer, Vec::new),
+            tsig_keys: given.tsig_keys.or(file.tsig_keys),
             answers: dns::Settings {
                 udp_payload: given.udp_payload.or(file.udp_payload).map_or(1232, number),
                 nsid: given.nsid.or(file.nsid).map(|text| Box::<str>::from(text).into()),
@@ -149,6 +157,8 @@ impl Config {
                 },
                 // In units of 100 ms (RFC 7828, section 3.1); 3600 seconds fit.
                 tcp_keepalive: idle_timeout * 10,
+                // The server sets it, once it knows who answers what is left.
+                defer: dns::Defer::default(),
             },
             tcp: Limits {
                 idle_timeout: Duration::from_secs(idle_timeout.into()),
@@ -219,6 +229,7 @@ impl Config {
             }
         }
         faults.extend(vpcs::faults(&self.vpcs));
+        faults.extend(transfers::faults(&self.transfers, self.tsig_keys.is_some()));
         let others = || self.dns.iter().map(|dns| (dns, "a dns")).chain([(&self.admin, "the admin")]);
         let api = self.api.iter().map(|api| (api, "the api"));
         for (address, name) in others().filter(|(address, _)| self.api.as_ref() == Some(address)) {
@@ -264,6 +275,8 @@ impl Config {
                 list(self.name_servers.iter().map(|name| name.to_string().trim_end_matches('.').to_owned())),
             ),
             ("vpcs", vpcs::shown(&self.vpcs)),
+            ("transfer", transfers::shown(&self.transfers)),
+            ("tsig-keys", path(self.tsig_keys.as_deref())),
             ("chaos-version", text(self.answers.version.as_deref().map(str::as_bytes))),
             ("chaos-id", text(self.answers.id_server.as_deref().map(str::as_bytes))),
             ("empty-service", empty_service.to_string()),

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
+use super::transfers::Transfer;
 use super::values::{AccountId, Address, Bounded, EmptyAnswer, LogFilter, LogFormat, Region, ServerName, Switch, Text};
 use super::vpcs::{self, Vpc};
 
@@ -88,6 +89,28 @@ pub struct Options {
     )]
     #[serde(default, deserialize_with = "vpcs::table")]
     pub vpcs: Option<Vec<Vpc>>,
+
+    /// Let clients in these networks, who sign with one of these keys, transfer this zone (* for all), and notify these
+    /// servers of its changes; repeat it, or separate entries by semicolons [default: none, refused]
+    #[arg(
+        long,
+        value_name = "zone=ZONE,allow=NETWORK,…,keys=NAME,…,notify=ADDR:PORT,…",
+        env = "FINGERPOST_TRANSFER",
+        hide_env_values = true,
+        help_heading = "Zone transfer",
+        value_delimiter = ';'
+    )]
+    pub transfer: Option<Vec<Transfer>>,
+
+    /// Keys that sign transfers (TSIG): a TOML file that its owner alone can read [default: none]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "FINGERPOST_TSIG_KEYS",
+        hide_env_values = true,
+        help_heading = "Zone transfer"
+    )]
+    pub tsig_keys: Option<PathBuf>,
 
     /// Answer to CHAOS TXT version.bind and version.server [default: none, refused]
     #[arg(long, value_name = "TEXT", env = "FINGERPOST_CHAOS_VERSION", hide_env_values = true, help_heading = "DNS")]

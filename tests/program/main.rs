@@ -8,8 +8,11 @@
 //! * `crash`: what is left after a kill, and data folders that are not for this server.
 //! * `reload`: declarations that change while queries come in; not one answer may be lost or wrong.
 //! * `views`: what clients of VPCs see, and others do not.
+//! * `transfer`: zones that go to the servers of others.
 //! * `template`: CloudFormation templates, applied and declared.
-//! * `clients`: resolvers and programs of others, in a network namespace with a `resolv.conf` of its own.
+//! * `resolvconf`: a task's resolv.conf, taken over and given back.
+//! * `clients`: programs of others, in a network namespace (`netns`) with a `resolv.conf` of its own.
+//! * `resolvers`: forwarding resolvers of others in front, configured as `docs/resolvers.md` says.
 //!
 //! A test that needs an outside program says that it is skipped where the program is missing; with
 //! `FINGERPOST_REQUIRE_TOOLS=1` it fails instead.
@@ -22,12 +25,16 @@ mod client;
 mod clients;
 mod crash;
 mod export;
+mod netns;
 mod probes;
 mod queries;
 mod reload;
+mod resolvconf;
+mod resolvers;
 mod start;
 mod stop;
 mod support;
 mod tcp;
 mod template;
+mod transfer;
 mod views;
