@@ -23,6 +23,7 @@
 //! | [`zone`] | static records on their way from files into the table |
 //! | [`registry`] | the single writer: commands become rows, snapshots and a catalog; [`registry::store`] keeps the rows |
 //! | [`channel`] | how commands arrive: [`channel::file`] from declarations, [`channel::cloudmap`] over AWS's API |
+//! | [`follow`] | the state of another node, which this one answers from: its stream, its file, and how old it may be |
 //! | [`health`] | probes of instances |
 //! | [`sigv4`] | AWS's signatures, made and verified |
 //! | [`client`] | a client of AWS's API, for the program's own commands |
@@ -67,6 +68,7 @@ pub mod channel;
 pub mod client;
 pub mod config;
 pub mod dns;
+pub mod follow;
 pub mod health;
 pub mod metrics;
 pub mod model;

@@ -3,3 +3,4 @@
 
 pub mod cloudmap;
 pub mod file;
+pub mod grpc;

@@ -25,7 +25,7 @@ use std::sync::Arc;
 pub use self::response::{Outcome, QueryType, Reply};
 use self::response::{Response, answer_fault};
 use self::select::Sampler;
-pub use self::settings::{EmptyService, MAX_UDP_PAYLOAD, Settings};
+pub use self::settings::{EmptyService, MAX_UDP_PAYLOAD, Settings, Stale};
 use crate::table::{Seen, Snapshot};
 use crate::wire::types::class;
 use crate::wire::{NameKey, Query};

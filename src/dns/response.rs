@@ -1,7 +1,7 @@
 //! The frame of a response: header, counts, OPT record; and what is told about it.
 
 use super::{Settings, Transport};
-use crate::wire::types::{option, rcode, rtype};
+use crate::wire::types::{extended_error, option, rcode, rtype};
 use crate::wire::{Edns, Fault, Full, HEADER_LENGTH, Query, Writer};
 
 /// Smallest limit of a UDP response (RFC 1035 §4.2.1), in octets.
@@ -32,6 +32,8 @@ pub enum Outcome {
     NotImp,
     /// EDNS version above 0.
     BadVers,
+    /// In a zone of ours, or in what may be one, whose state is too old to be told.
+    Withheld,
     /// Silence: shorter than a header.
     Runt,
     /// Silence: a response (QR=1).
@@ -46,6 +48,7 @@ impl Outcome {
             Self::Answer | Self::NoData | Self::Referral | Self::BadVers | Self::Runt | Self::NotAQuery => {
                 rcode::NOERROR
             }
+            Self::Withheld => rcode::SERVFAIL,
             Self::YxDomain => rcode::YXDOMAIN,
             Self::NxDomain => rcode::NXDOMAIN,
             Self::Refused => rcode::REFUSED,
@@ -177,9 +180,13 @@ impl<'b> Response<'b> {
     pub(super) fn finish(&mut self, query: &Query, settings: &Settings, outcome: Outcome) -> Reply {
         if let Some(edns) = query.edns {
             self.writer.release();
+            let opt = self.writer.length();
             // The room was reserved, so this cannot fail; a response without OPT would still be sound.
             if self.write_opt(edns, settings, outcome).is_ok() {
                 self.count(Section::Additional, 1);
+                if outcome == Outcome::Withheld || settings.stale.is_set() {
+                    self.put_extended_error(opt, outcome);
+                }
             }
         }
         // QDCOUNT is 1 in the query and stays.
@@ -204,6 +211,24 @@ impl<'b> Response<'b> {
         let opt = [0, 0, 41, payload_high, payload_low, extended_rcode, 0, flags, 0, length_high, length_low];
         self.writer.put_array(opt)?;
         if self.opt_length == OPT_LENGTH { Ok(()) } else { self.write_options(edns, settings) }
+    }
+
+    /// Adds to the OPT record at `opt`, which is the last that was written, why the answer is not as it should be
+    /// (RFC 8914): nobody asks for that. Where there is no room, it is left out.
+    #[cold]
+    #[inline(never)]
+    fn put_extended_error(&mut self, opt: usize, outcome: Outcome) {
+        let code = match outcome {
+            Outcome::Withheld => extended_error::NO_REACHABLE_AUTHORITY,
+            Outcome::Referral => extended_error::STALE_ANSWER,
+            _ if outcome.is_authoritative() => extended_error::STALE_ANSWER,
+            _ => return,
+        };
+        let [[high, low], [code_high, code_low]] = [option::EXTENDED_ERROR, code].map(u16::to_be_bytes);
+        if self.writer.put_array([high, low, 0, 2, code_high, code_low]).is_ok() {
+            let length = u16::from_be_bytes(self.writer.peek(opt + OPT_LENGTH - 2));
+            self.writer.patch(opt + OPT_LENGTH - 2, (length + 6).to_be_bytes());
+        }
     }
 
     /// Appends the options asked for.

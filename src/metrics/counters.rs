@@ -47,7 +47,7 @@ pub(super) const QUERY_TYPES: [(QueryType, &str); 8] = [
 ];
 
 /// Every outcome at its index, with its label.
-pub(super) const OUTCOMES: [(Outcome, &str); 11] = [
+pub(super) const OUTCOMES: [(Outcome, &str); 12] = [
     (Outcome::Answer, "answer"),
     (Outcome::NoData, "nodata"),
     (Outcome::NxDomain, "nxdomain"),
@@ -57,6 +57,7 @@ pub(super) const OUTCOMES: [(Outcome, &str); 11] = [
     (Outcome::FormErr, "formerr"),
     (Outcome::NotImp, "notimp"),
     (Outcome::BadVers, "badvers"),
+    (Outcome::Withheld, "withheld"),
     (Outcome::Runt, "runt"),
     (Outcome::NotAQuery, "not_a_query"),
 ];
@@ -98,8 +99,9 @@ fn outcome_index(outcome: Outcome) -> usize {
         Outcome::FormErr => 6,
         Outcome::NotImp => 7,
         Outcome::BadVers => 8,
-        Outcome::Runt => 9,
-        Outcome::NotAQuery => 10,
+        Outcome::Withheld => 9,
+        Outcome::Runt => 10,
+        Outcome::NotAQuery => 11,
     }
 }
 

@@ -31,6 +31,7 @@ impl Collector for Metrics {
         families.extend(self.api.families());
         families.extend(connections("api", "API", &self.api_tcp));
         families.extend(self.registry());
+        families.extend(self.follow.get().into_iter().flat_map(|status| super::follow::families(status)));
         families
     }
 }
@@ -259,6 +260,7 @@ fn rcode(outcome: Outcome) -> Option<&'static str> {
         Outcome::FormErr => Some("FORMERR"),
         Outcome::NotImp => Some("NOTIMP"),
         Outcome::BadVers => Some("BADVERS"),
+        Outcome::Withheld => Some("SERVFAIL"),
         Outcome::Runt | Outcome::NotAQuery => None,
     }
 }
@@ -290,7 +292,7 @@ pub(super) fn counter(value: f64, labels: &[(&str, &str)]) -> Metric {
 }
 
 /// A gauge's value under `labels`.
-fn gauge(value: f64, labels: &[(&str, &str)]) -> Metric {
+pub(super) fn gauge(value: f64, labels: &[(&str, &str)]) -> Metric {
     let mut gauge = proto::Gauge::default();
     gauge.set_value(value);
     let mut metric = labelled(labels);

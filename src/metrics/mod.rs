@@ -10,15 +10,18 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::TextEncoder;
 use prometheus::core::Collector;
 
+use crate::follow::Status;
+
 mod api;
 mod counters;
 mod exposition;
+mod follow;
 
 pub use api::ApiCounters;
 pub use counters::{Close, Refusal, SharedCounters, TcpCounters, WorkerCounters};
@@ -36,6 +39,7 @@ pub struct Metrics {
     snapshot: SnapshotGauges,
     publish: PublishHistogram,
     declaration: DeclarationCounters,
+    follow: OnceLock<Arc<Status>>,
     started: Duration,
 }
 
@@ -70,6 +74,7 @@ impl Metrics {
             snapshot: SnapshotGauges::default(),
             publish: Histogram::default(),
             declaration: DeclarationCounters::default(),
+            follow: OnceLock::new(),
             started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
         }
     }
@@ -120,6 +125,16 @@ impl Metrics {
     /// The published revision.
     pub fn revision(&self) -> u64 {
         self.snapshot.revision.load(Relaxed)
+    }
+
+    /// Shows how the following of another node fares, from now on.
+    pub fn set_follow(&self, status: Arc<Status>) {
+        let _ = self.follow.set(status);
+    }
+
+    /// How the following of another node fares, if there is one.
+    pub fn follow(&self) -> Option<&Status> {
+        self.follow.get().map(|status| &**status)
     }
 
     /// How often the declaration was read and applied.

@@ -112,9 +112,8 @@ impl Draft<'_> {
                 let service = self.pushed_service(&service)?;
                 let known = self.instance(service, &id).ok().map(|(_, known)| known);
                 // Sent again, it is still there, and its health goes on.
-                let same = known.filter(|known| {
-                    !known.declared && !known.draining && known.attributes() == attributes.pairs()
-                });
+                let same = known
+                    .filter(|known| !known.declared && !known.draining && known.attributes() == attributes.pairs());
                 if let Some(lease) = same.map(|known| known.lease()) {
                     self.renew(service, &id, lease);
                     return Ok(Outcome::Done);

@@ -32,6 +32,7 @@ use self::declarations::Declarations;
 
 mod api;
 mod declarations;
+mod follow;
 mod limits;
 mod state;
 mod vpcs;
@@ -46,6 +47,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// declaration is to blame.
 pub fn run(config: Config) -> anyhow::Result<()> {
     report(&config);
+    if config.follow.is_some() {
+        return follow::run(&config);
+    }
     let api = Api::load(&config)?;
     let sockets = Sockets::bind(&config)?;
     let listening = sockets.lines(api.scheme())?;
@@ -78,6 +82,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let reload_certificate =
         sockets.api.map(|listener| api.serve(listener, handler, &metrics, stop.receiver(), &mut requests, &runtime));
     announce(&config, &listening);
+    announce(&config, &[READY.to_owned()]);
     readiness.set_ready();
 
     runtime.block_on(async {
@@ -235,12 +240,15 @@ impl DataPlane {
     }
 }
 
+/// The line that says that all of them answer, and with what they should.
+const READY: &str = "ready";
+
 //----------- What standard error promises -------------------------------------
 
-/// Says on standard error which sockets answer, then `ready`. People and scripts get bare lines; whoever asked
+/// Says on standard error which sockets answer, and then [`READY`]. People and scripts get bare lines; whoever asked
 /// for JSON gets nothing else.
-fn announce(config: &Config, listening: &[String]) {
-    for line in listening.iter().map(String::as_str).chain(["ready"]) {
+fn announce(config: &Config, lines: &[String]) {
+    for line in lines {
         match config.log_format {
             LogFormat::Human => eprintln!("{line}"),
             LogFormat::Json => info!(target: STARTED, "{line}"),

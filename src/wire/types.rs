@@ -58,6 +58,8 @@ pub mod rcode {
     pub const NOERROR: u8 = 0;
     /// Malformed query.
     pub const FORMERR: u8 = 1;
+    /// The server cannot answer for now.
+    pub const SERVFAIL: u8 = 2;
     /// The name does not exist.
     pub const NXDOMAIN: u8 = 3;
     /// Not implemented.
@@ -74,4 +76,14 @@ pub mod option {
     pub const NSID: u16 = 3;
     /// TCP keepalive, RFC 7828.
     pub const TCP_KEEPALIVE: u16 = 11;
+    /// Extended DNS errors, RFC 8914.
+    pub const EXTENDED_ERROR: u16 = 15;
+}
+
+/// Codes of extended DNS errors, RFC 8914 §4.
+pub mod extended_error {
+    /// The answer is older than it should be.
+    pub const STALE_ANSWER: u16 = 3;
+    /// Nobody who knows the answer can be reached.
+    pub const NO_REACHABLE_AUTHORITY: u16 = 22;
 }

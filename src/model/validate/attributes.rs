@@ -123,8 +123,10 @@ fn instance_key(key: &str) -> Result<bool, Violation> {
         return Err(Violation::new(text));
     }
     if has_prefix(key, "FINGERPOST_") {
-        let text =
-            format!("{} is not known; allowed are FINGERPOST_LEASE and keys without FINGERPOST_ at the start", Shown(key));
+        let text = format!(
+            "{} is not known; allowed are FINGERPOST_LEASE and keys without FINGERPOST_ at the start",
+            Shown(key)
+        );
         return Err(Violation::new(text));
     }
     Ok(false)
