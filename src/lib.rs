@@ -26,6 +26,7 @@
 //! | [`follow`] | the state of another node, which this one answers from: its stream, its file, and how old it may be |
 //! | [`health`] | probes of instances |
 //! | [`sigv4`] | AWS's signatures, made and verified |
+//! | [`credentials`], [`tls`] | who may ask, and certificates: what the channels over the network share |
 //! | [`client`] | a client of AWS's API, for the program's own commands |
 //! | [`config`] | flags, environment variables and the configuration file, resolved once |
 //! | [`template`] | CloudFormation templates: parameters, functions, and the resources they yield |
@@ -67,6 +68,7 @@ pub mod admin;
 pub mod channel;
 pub mod client;
 pub mod config;
+pub mod credentials;
 pub mod dns;
 pub mod follow;
 pub mod health;
@@ -79,5 +81,6 @@ pub mod sigv4;
 pub mod stack;
 pub mod table;
 pub mod template;
+pub mod tls;
 pub mod wire;
 pub mod zone;

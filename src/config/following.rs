@@ -66,7 +66,7 @@ pub(super) fn resolve(given: &Options, file: &Options) -> Result<Option<Settings
     if given.api.or(file.api).is_some_and(|Switch(api)| api.is_some()) {
         faults.push(refused("api"));
     }
-    if given.grpc.or(file.grpc).is_some() {
+    if given.grpc.or(file.grpc).is_some_and(|Switch(grpc)| grpc.is_some()) {
         faults.push(refused("grpc"));
     }
     if !faults.is_empty() {

@@ -39,8 +39,8 @@ pub struct Config {
     pub dns: Vec<SocketAddr>,
     /// Where the Cloud Map API is served, if it is.
     pub api: Option<SocketAddr>,
-    /// Where gRPC will be served; nothing listens there yet.
-    pub grpc: SocketAddr,
+    /// Where gRPC is served, if it is.
+    pub grpc: Option<SocketAddr>,
     /// Where `/metrics`, `/livez` and `/readyz` are served.
     pub admin: SocketAddr,
     /// Whom to follow; `None` for a server of its own.
@@ -55,10 +55,14 @@ pub struct Config {
     pub answers: dns::Settings,
     /// Limits of DNS over TCP.
     pub tcp: Limits,
-    /// File of the API's access keys.
+    /// File of access keys and tokens.
     pub credentials: Option<PathBuf>,
     /// Certificate and key of the API; plain HTTP without.
     pub api_tls: Option<TlsFiles>,
+    /// Certificate and key of gRPC; no TLS without.
+    pub grpc_tls: Option<TlsFiles>,
+    /// Certificates of the authorities of gRPC's clients; there is a [`Self::grpc_tls`] beside it.
+    pub grpc_client_ca: Option<PathBuf>,
     /// Region in ARNs, where a request does not say one.
     pub region: Box<str>,
     /// Account in ARNs.
@@ -128,7 +132,7 @@ impl Config {
                 .filter(|folder| folder.as_os_str() != "none"),
             dns: dns.into_iter().map(|address| address.0).collect(),
             api: pick(given.api, file.api, || Switch(follow.is_none().then_some(local(8300).0))).0,
-            grpc: pick(given.grpc, file.grpc, || local(8301)).0,
+            grpc: pick(given.grpc, file.grpc, || Switch(follow.is_none().then_some(local(8301).0))).0,
             admin: pick(given.admin, file.admin, || local(9300)).0,
             follow,
             workers: given.workers.or(file.workers).map_or_else(cores, number),
@@ -160,7 +164,17 @@ impl Config {
                 ..Limits::default()
             },
             credentials: given.credentials.or(file.credentials),
-            api_tls: tls_files(given.api_tls_cert.or(file.api_tls_cert), given.api_tls_key.or(file.api_tls_key))?,
+            api_tls: tls_files(
+                "api",
+                given.api_tls_cert.or(file.api_tls_cert),
+                given.api_tls_key.or(file.api_tls_key),
+            )?,
+            grpc_tls: tls_files(
+                "grpc",
+                given.grpc_tls_cert.or(file.grpc_tls_cert),
+                given.grpc_tls_key.or(file.grpc_tls_key),
+            )?,
+            grpc_client_ca: given.grpc_client_ca.or(file.grpc_client_ca),
             region: given.region.or(file.region).map_or_else(|| "us-east-1".into(), Box::from),
             account_id: given.account_id.or(file.account_id).map_or_else(|| "000000000000".into(), Box::from),
             custom_health_delay: Duration::from_secs(
@@ -211,12 +225,20 @@ impl Config {
             }
         }
         faults.extend(vpcs::faults(&self.vpcs));
-        if let Some(api) = self.api.filter(|address| address.port() != 0) {
-            for (other, name) in self.dns.iter().map(|dns| (dns, "a dns")).chain([(&self.admin, "the admin")]) {
-                if api == *other {
-                    faults.push(format!("api: {api} is {name} address, too"));
-                }
+        let others = || self.dns.iter().map(|dns| (dns, "a dns")).chain([(&self.admin, "the admin")]);
+        let api = self.api.iter().map(|api| (api, "the api"));
+        for (address, name) in others().filter(|(address, _)| self.api.as_ref() == Some(address)) {
+            if address.port() != 0 {
+                faults.push(format!("api: {address} is {name} address, too"));
             }
+        }
+        for (address, name) in others().chain(api).filter(|(address, _)| self.grpc.as_ref() == Some(address)) {
+            if address.port() != 0 {
+                faults.push(format!("grpc: {address} is {name} address, too"));
+            }
+        }
+        if self.grpc_client_ca.is_some() && self.grpc_tls.is_none() {
+            faults.push("grpc-client-ca: grpc-tls-cert and grpc-tls-key are missing beside it".to_owned());
         }
         if faults.is_empty() { Ok(()) } else { Err(Faults(faults)) }
     }
@@ -240,7 +262,7 @@ impl Config {
             ),
             ("dns", list(&self.dns)),
             ("api", Switch(self.api).to_string()),
-            ("grpc", self.grpc.to_string()),
+            ("grpc", Switch(self.grpc).to_string()),
             ("admin", self.admin.to_string()),
             ("workers", self.workers.to_string()),
             ("follow", list(self.follow.iter().flat_map(|follow| &follow.primaries))),
@@ -278,6 +300,9 @@ impl Config {
             ("quota-instances-per-service", quota(self.quotas.instances_per_service)),
             ("quota-discover-rate", quota(self.quotas.discover_rate)),
             ("quota-discover-revision-rate", quota(self.quotas.discover_revision_rate)),
+            ("grpc-tls-cert", path(self.grpc_tls.as_ref().map(|files| &*files.certificate))),
+            ("grpc-tls-key", path(self.grpc_tls.as_ref().map(|files| &*files.key))),
+            ("grpc-client-ca", path(self.grpc_client_ca.as_deref())),
             ("log-format", self.log_format.to_string()),
             ("log-level", self.log_level.as_str().to_owned()),
         ]
@@ -301,13 +326,16 @@ fn number<T: TryFrom<u32> + From<u16>, const MIN: u32, const MAX: u32>(bounded: 
     T::try_from(bounded.get()).unwrap_or_else(|_| T::from(u16::MAX))
 }
 
-/// Certificate and key: both or neither.
-fn tls_files(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, Faults> {
+/// Certificate and key of a channel: both or neither.
+fn tls_files(channel: &str, certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, Faults> {
+    let missing = |there: &str, missing: &str| {
+        Faults(vec![format!("{channel}-tls-{there}: {channel}-tls-{missing} is missing beside it")])
+    };
     match (certificate, key) {
         (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
         (None, None) => Ok(None),
-        (Some(_), None) => Err(Faults(vec!["api-tls-cert: api-tls-key is missing beside it".to_owned()])),
-        (None, Some(_)) => Err(Faults(vec!["api-tls-key: api-tls-cert is missing beside it".to_owned()])),
+        (Some(_), None) => Err(missing("cert", "key")),
+        (None, Some(_)) => Err(missing("key", "cert")),
     }
 }
 
@@ -330,10 +358,6 @@ fn list(items: impl IntoIterator<Item = impl fmt::Display>) -> String {
 /// What is valid but will surprise.
 fn warnings(given: &Options, file: &Options) -> Vec<String> {
     let mut warnings = following::warnings(given, file);
-    let is_follower = given.follow.as_ref().or(file.follow.as_ref()).is_some_and(|follow| !follow.is_empty());
-    if let Some(Address(address)) = given.grpc.or(file.grpc) {
-        warnings.push(format!("grpc is reserved: this version does not listen on {address}"));
-    }
     if let Some(Address(admin)) = given.admin.or(file.admin).filter(|address| !address.0.ip().is_loopback()) {
         warnings
             .push(format!("admin listens beyond loopback, on {admin}: whoever can connect may read metrics and state"));
@@ -343,18 +367,17 @@ fn warnings(given: &Options, file: &Options) -> Vec<String> {
     {
         warnings.push("empty-service-ttl has no effect while empty-service is nxdomain".to_owned());
     }
-    if given.declare.as_ref().or(file.declare.as_ref()).is_none_or(Vec::is_empty)
-        && given.api.or(file.api) == Some(Switch(None))
-        && !is_follower
-    {
-        warnings.push("nothing is declared, and the api is off: nothing can be registered".to_owned());
+    let is_follower = given.follow.as_ref().or(file.follow.as_ref()).is_some_and(|follow| !follow.is_empty());
+    if is_follower {
+        return warnings;
+    }
+    let nobody_registers = [given.api.or(file.api), given.grpc.or(file.grpc)] == [Some(Switch(None)); 2];
+    if given.declare.as_ref().or(file.declare.as_ref()).is_none_or(Vec::is_empty) && nobody_registers {
+        warnings.push("nothing is declared, and api and grpc are off: nothing can be registered".to_owned());
     }
     let data_dir = given.data_dir.as_ref().or(file.data_dir.as_ref());
-    if data_dir.is_some_and(|folder| folder.as_os_str() == "none")
-        && !is_follower
-        && given.api.or(file.api) != Some(Switch(None))
-    {
-        warnings.push("data-dir is none: what the API registers is gone when the server stops".to_owned());
+    if data_dir.is_some_and(|folder| folder.as_os_str() == "none") && !nobody_registers {
+        warnings.push("data-dir is none: what is registered is gone when the server stops".to_owned());
     }
     warnings
 }

@@ -44,9 +44,10 @@ pub struct Options {
     #[arg(long, value_name = "ADDR:PORT", env = "FINGERPOST_API", hide_env_values = true)]
     pub api: Option<Switch>,
 
-    /// gRPC channel (reserved: not served in this version) [default: 127.0.0.1:8301]
+    /// Serve the gRPC channel here; off for nowhere. Beyond loopback it needs tokens or --grpc-client-ca
+    /// [default: 127.0.0.1:8301]
     #[arg(long, value_name = "ADDR:PORT", env = "FINGERPOST_GRPC", hide_env_values = true)]
-    pub grpc: Option<Address>,
+    pub grpc: Option<Switch>,
 
     /// Serve /metrics, /livez and /readyz here, over HTTP and to anyone who can connect [default: 127.0.0.1:9300]
     #[arg(long, value_name = "ADDR:PORT", env = "FINGERPOST_ADMIN", hide_env_values = true)]
@@ -226,8 +227,8 @@ pub struct Options {
     )]
     pub tcp_connections_per_client: Option<Bounded<1, 1_000_000>>,
 
-    /// Access keys of the API: a TOML file that its owner alone can read. FINGERPOST_ACCESS_KEY_ID and
-    /// FINGERPOST_SECRET_ACCESS_KEY add one [default: none, unsigned requests are accepted on loopback]
+    /// Access keys of the API and tokens of gRPC: a TOML file that its owner alone can read. FINGERPOST_ACCESS_KEY_ID
+    /// and FINGERPOST_SECRET_ACCESS_KEY add a key [default: none, everybody on this machine may ask for everything]
     #[arg(long, value_name = "FILE", env = "FINGERPOST_CREDENTIALS", hide_env_values = true, help_heading = "AWS API")]
     pub credentials: Option<PathBuf>,
 
@@ -339,6 +340,19 @@ pub struct Options {
         help_heading = "Quotas of the AWS API"
     )]
     pub quota_discover_revision_rate: Option<Bounded<1, 1_000_000_000>>,
+
+    /// Certificate of gRPC, with its chain, in PEM; loaded again when it changes [default: none, no TLS]
+    #[arg(long, value_name = "FILE", env = "FINGERPOST_GRPC_TLS_CERT", hide_env_values = true, help_heading = "gRPC")]
+    pub grpc_tls_cert: Option<PathBuf>,
+
+    /// Private key of that certificate, in PEM [default: none, no TLS]
+    #[arg(long, value_name = "FILE", env = "FINGERPOST_GRPC_TLS_KEY", hide_env_values = true, help_heading = "gRPC")]
+    pub grpc_tls_key: Option<PathBuf>,
+
+    /// Certificates, in PEM, of the authorities of which every client of gRPC must have one
+    /// [default: none, clients need no certificate]
+    #[arg(long, value_name = "FILE", env = "FINGERPOST_GRPC_CLIENT_CA", hide_env_values = true, help_heading = "gRPC")]
+    pub grpc_client_ca: Option<PathBuf>,
 
     /// How log lines on standard error look [default: human]
     #[arg(long, value_name = "FORMAT", env = "FINGERPOST_LOG_FORMAT", hide_env_values = true, help_heading = "Logs")]

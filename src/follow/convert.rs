@@ -1,6 +1,5 @@
 //! From messages to what the registry holds: each value is checked, because nobody says that a primary is one.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::channel::grpc::proto;
@@ -111,13 +110,13 @@ pub(super) fn service(message: proto::Service) -> Result<ServiceEntry, Bad> {
     };
     let mut dns_records: Vec<DnsRecord> = Vec::with_capacity(message.dns_records.len().min(4));
     for record in &message.dns_records {
-        let record = dns_record(record).map_err(|fault| within(fault))?;
+        let record = dns_record(record).map_err(within)?;
         if dns_records.iter().any(|known| known.record_type == record.record_type) {
             return Err(within("two records of one type"));
         }
         dns_records.push(record);
     }
-    let attributes = attributes(&message.attributes).map_err(|fault| within(fault))?;
+    let attributes = Attributes::from_pairs(pairs(&message.attributes).map_err(within)?);
     let namespace = namespace_id(&message.namespace)?;
     Ok(ServiceEntry {
         id,
@@ -150,12 +149,7 @@ pub(super) fn instance(message: proto::Instance) -> Result<(ServiceId, Instance)
     let service = service_id(&message.service)?;
     names::instance_id(&message.id).map_err(|fault| Bad::new(format!("an instance of service {service}: {fault}")))?;
     let within = |fault: &str| Bad::new(format!("instance {} of service {service}: {fault}", message.id));
-    let (pairs, rest) = message.attributes.as_chunks::<2>();
-    if !rest.is_empty() {
-        return Err(within("an attribute without a value"));
-    }
-    let pairs: Vec<(&str, &str)> = pairs.iter().map(|[key, value]| (key.as_str(), value.as_str())).collect();
-    check(&pairs).map_err(|fault| within(fault))?;
+    let pairs = pairs(&message.attributes).map_err(within)?;
     let mut instance = Instance::new(&message.id, None, pairs);
     instance.status = match message.status() {
         proto::HealthStatus::Healthy => HealthStatus::Healthy,
@@ -167,10 +161,15 @@ pub(super) fn instance(message: proto::Instance) -> Result<(ServiceId, Instance)
     Ok((service, instance))
 }
 
-fn attributes(map: &BTreeMap<String, String>) -> Result<Attributes, &'static str> {
-    let pairs: Vec<(&str, &str)> = map.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+/// Names and values, which come in turn.
+fn pairs(texts: &[String]) -> Result<Vec<(&str, &str)>, &'static str> {
+    let (pairs, rest) = texts.as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err("an attribute without a value");
+    }
+    let pairs: Vec<(&str, &str)> = pairs.iter().map(|[key, value]| (key.as_str(), value.as_str())).collect();
     check(&pairs)?;
-    Ok(Attributes::from_pairs(pairs))
+    Ok(pairs)
 }
 
 /// Whether attributes can be held.

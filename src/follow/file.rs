@@ -21,17 +21,16 @@ use prost::Message;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::gather::Gathering;
-use super::messages::Held;
+use crate::channel::grpc::follow::Full;
 use crate::channel::grpc::proto::StateChunk;
 use crate::registry::Replica;
-use crate::wire::Name;
 
 /// Its name in the data folder.
 const NAME: &str = "followed-state";
 
 const MAGIC: &[u8; 16] = b"fingerpost state";
 const VERSION: u32 = 1;
-/// Largest piece that is read, in octets; those that are written are a thousandth of it.
+/// Largest piece that is read, in octets; those that are written are far smaller.
 const LARGEST: u32 = 64 << 20;
 
 /// Why there is no state in a file.
@@ -101,20 +100,20 @@ fn read(file: impl Read) -> Result<Replica, FileError> {
 }
 
 /// Writes a state into `folder`, in place of the one that is there.
-pub(super) fn save(folder: &Path, held: &Held, name_servers: &[Name]) -> io::Result<()> {
+pub(super) fn save(folder: &Path, state: Full) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let (place, beside) = (folder.join(NAME), folder.join(format!("{NAME}.new")));
     let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     let mut file = Hashing { inner: BufWriter::new(file), hash: Xxh3Default::new() };
     file.write_all(MAGIC)?;
     file.write_all(&VERSION.to_le_bytes())?;
-    held.chunks(name_servers, |chunk| {
+    for chunk in state.chunks() {
         let octets = chunk.encode_to_vec();
         let length = u32::try_from(octets.len()).map_err(io::Error::other)?;
         // The last piece may be empty in all but the marks that it bears; it is never without those.
         file.write_all(&length.to_le_bytes())?;
-        file.write_all(&octets)
-    })?;
+        file.write_all(&octets)?;
+    }
     file.write_all(&0_u32.to_le_bytes())?;
     let checksum = file.hash.digest().to_le_bytes();
     file.write_all(&checksum)?;

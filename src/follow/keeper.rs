@@ -9,9 +9,9 @@ use tokio::task::spawn_blocking;
 use tracing::{info, warn};
 
 use super::file;
-use super::messages::Held;
 use super::status::Status;
 use super::stream::held;
+use crate::channel::grpc::follow::Full;
 use crate::registry::{Catalog, Reader, Registry};
 
 /// How often it is looked whether the state has changed.
@@ -91,15 +91,15 @@ impl Keeper {
         if self.status.age().is_none() {
             return false;
         }
-        let (held, name_servers, now) = {
+        let (state, now) = {
             let catalog = self.catalog.read();
             let now = mark(&catalog);
             if self.kept == Some(now) {
                 return false;
             }
-            (Held::of(&catalog), catalog.name_servers().to_vec(), now)
+            (Full::all(&catalog), now)
         };
-        let result = file::save(&self.folder, &held, &name_servers);
+        let result = file::save(&self.folder, state);
         self.status.count_save(result.is_ok());
         match result {
             Ok(()) => {

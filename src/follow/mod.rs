@@ -11,7 +11,7 @@
 //! * `connect`: addresses, TLS, the token; `backoff` says when to try again.
 //! * `stream`: subscribes, takes what comes, reports what shows.
 //! * `gather`, `convert`: from messages, of which none is trusted, to what the registry takes.
-//! * `messages`, `file`, `keeper`: the last state on disk, which a start answers from before any primary is reached.
+//! * `file`, `keeper`: the last state on disk, which a start answers from before any primary is reached.
 //! * `status`, `freshness`: how old the state is, and what becomes of answers when it is too old.
 //!
 //! Revision, ids and SOA serials are the primary's, and so both answer alike. The state hash is compared with each
@@ -27,7 +27,6 @@ mod file;
 mod freshness;
 mod gather;
 mod keeper;
-mod messages;
 mod status;
 mod stream;
 

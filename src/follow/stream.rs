@@ -50,13 +50,18 @@ impl Follower {
         wants_all: bool,
     ) -> Result<(Streaming<FollowReply>, watch::Sender<FollowRequest>), Ended> {
         let channel = connect(primary, &self.settings).await?;
-        let (from_revision, state_hash) = if wants_all { (0, 0) } else { held(&self.catalog.read()) };
+        let (from_revision, state_hash, name_servers) = {
+            let catalog = self.catalog.read();
+            let (revision, hash) = if wants_all { (0, 0) } else { held(&catalog) };
+            (revision, hash, catalog.name_servers().iter().map(ToString::to_string).collect())
+        };
         let first = FollowRequest {
             namespaces: self.settings.namespaces.clone(),
             from_revision,
             state_hash,
             visible_revision: 0,
             node: self.settings.node.clone(),
+            name_servers,
         };
         let (reports, later) = watch::channel(FollowRequest::default());
         // Of reports that have not gone out yet, only the last counts.

@@ -30,6 +30,8 @@ impl Collector for Metrics {
         families.extend(connections("dns_tcp", "DNS", &self.tcp));
         families.extend(self.api.families());
         families.extend(connections("api", "API", &self.api_tcp));
+        families.extend(self.grpc.families());
+        families.extend(connections("grpc", "gRPC", &self.grpc_tcp));
         families.extend(self.registry());
         families.extend(self.follow.get().into_iter().flat_map(|status| super::follow::families(status)));
         families

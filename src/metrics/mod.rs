@@ -22,12 +22,14 @@ mod api;
 mod counters;
 mod exposition;
 mod follow;
+mod grpc;
 
 pub use api::ApiCounters;
 pub use counters::{Close, Refusal, SharedCounters, TcpCounters, WorkerCounters};
 use counters::{Histogram, fetch_add, nanoseconds};
 #[cfg(test)]
 pub(crate) use exposition::connections;
+pub use grpc::{GrpcCounters, Resync};
 
 /// Owner of every counter of one server.
 pub struct Metrics {
@@ -36,6 +38,8 @@ pub struct Metrics {
     tcp: Arc<TcpCounters>,
     api: Arc<ApiCounters>,
     api_tcp: Arc<TcpCounters>,
+    grpc: Arc<GrpcCounters>,
+    grpc_tcp: Arc<TcpCounters>,
     snapshot: SnapshotGauges,
     publish: PublishHistogram,
     declaration: DeclarationCounters,
@@ -71,6 +75,8 @@ impl Metrics {
             tcp: Arc::default(),
             api: Arc::default(),
             api_tcp: Arc::default(),
+            grpc: Arc::default(),
+            grpc_tcp: Arc::default(),
             snapshot: SnapshotGauges::default(),
             publish: Histogram::default(),
             declaration: DeclarationCounters::default(),
@@ -104,6 +110,16 @@ impl Metrics {
     /// The counters of the AWS API's connections.
     pub fn api_tcp(&self) -> Arc<TcpCounters> {
         Arc::clone(&self.api_tcp)
+    }
+
+    /// The counters of calls to the gRPC channel.
+    pub fn grpc(&self) -> Arc<GrpcCounters> {
+        Arc::clone(&self.grpc)
+    }
+
+    /// The counters of the gRPC channel's connections.
+    pub fn grpc_tcp(&self) -> Arc<TcpCounters> {
+        Arc::clone(&self.grpc_tcp)
     }
 
     /// A snapshot of `names` owner names and `instances` instances was published; making it took `elapsed`.

@@ -12,6 +12,7 @@ mod instance;
 mod instances;
 mod namespace;
 mod network;
+mod selection;
 mod service;
 pub mod validate;
 
@@ -21,6 +22,7 @@ pub use instance::{HealthStatus, Instance};
 pub use instances::Instances;
 pub use namespace::{Namespace, NamespaceType, State, ZoneSource, hosted_zone_id};
 pub use network::{Network, NetworkFault};
+pub use selection::Selection;
 pub use service::{DnsRecord, HealthCheck, Probe, ProbeType, RecordType, RoutingPolicy, Service};
 
 /// Monotonic number of a registry state; the first published state has revision 1.

@@ -1,45 +1,40 @@
-//! Plugs the AWS API into a server: credentials, certificate, connections.
+//! Plugs the AWS API into a server: who may ask, certificate, connections.
 
-use std::env;
 use std::net::TcpListener;
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use tracing::{error, info, warn};
+use tracing::error;
 
 use crate::channel::cloudmap::access::Gate;
-use crate::channel::cloudmap::credentials::Credentials;
 use crate::channel::cloudmap::http::{Handler, Limits, Server};
-use crate::channel::cloudmap::tls::Tls;
 use crate::config::{Config, Faults};
+use crate::credentials::Credentials;
 use crate::metrics::Metrics;
+use crate::tls::{Source, Tls};
 
 /// The API before it has a socket: who may ask, and with which certificate it answers.
 pub(super) struct Api {
     gate: Arc<Gate>,
     tls: Option<Arc<Tls>>,
-    config: Config,
 }
 
 impl Api {
-    /// Reads credentials and certificate. A fault of theirs is a [`Faults`] error, and so is an API that anyone could
-    /// change over the network.
-    pub(super) fn load(config: &Config) -> Result<Self, Faults> {
-        let credentials = if config.api.is_some() { credentials(config)? } else { None };
+    /// Reads the certificate.
+    pub(super) fn load(config: &Config, credentials: Option<Arc<Credentials>>) -> Result<Self, Faults> {
         let tls = match &config.api_tls {
-            Some(files) if config.api.is_some() => Some(Tls::load(&files.certificate, &files.key)?),
+            Some(files) if config.api.is_some() => Some(Tls::load(Source {
+                channel: "api",
+                protocol: "http/1.1",
+                certificate: files.certificate.clone(),
+                key: files.key.clone(),
+                client_authorities: None,
+            })?),
             _ => None,
         };
-        match &credentials {
-            Some(credentials) => info!("access keys of the api: {}", credentials.len()),
-            None if config.api.is_some() => {
-                warn!("the api has no credentials: it accepts every request from this machine, signed or not");
-            }
-            None => {}
-        }
-        Ok(Self { gate: Arc::new(Gate::new(credentials, &config.region)), tls, config: config.clone() })
+        Ok(Self { gate: Arc::new(Gate::new(credentials, &config.region)), tls })
     }
 
     /// What is spoken: `http` or `https`.
@@ -47,22 +42,9 @@ impl Api {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
-    /// Reads the credentials again; a fault keeps the present ones.
-    pub(super) fn reload(&self) {
-        // The environment does not change.
-        if self.config.api.is_none() || self.config.credentials.is_none() {
-            return;
-        }
-        match credentials(&self.config) {
-            Ok(credentials) => {
-                let known = credentials.as_ref().map_or(0, Credentials::len);
-                self.gate.replace(credentials);
-                info!("reload: access keys of the api: {known}");
-            }
-            Err(faults) => {
-                faults.0.iter().for_each(|fault| error!("reload: the api's credentials stay as they were: {fault}"));
-            }
-        }
+    /// Puts other credentials in place of the present ones.
+    pub(super) fn replace(&self, credentials: Option<Arc<Credentials>>) {
+        self.gate.replace(credentials);
     }
 
     /// Lets `handler` answer what comes over `listener`, on `runtime`, as one of `tasks`. The result asks for the
@@ -89,18 +71,5 @@ impl Api {
         };
         tasks.spawn_on(serve, runtime.handle());
         reload
-    }
-}
-
-/// The access keys that `config` and the environment have; without any, the API has to be on loopback.
-fn credentials(config: &Config) -> Result<Option<Credentials>, Faults> {
-    let credentials = Credentials::load(config.credentials.as_deref(), |name| env::var(name).ok())?;
-    match config.api.filter(|address| !address.ip().to_canonical().is_loopback()) {
-        Some(address) if credentials.is_none() => Err(Faults(vec![format!(
-            "api: {address} is beyond loopback, where anyone could change the registry, and there are no credentials; \
-             give it some (--credentials FILE, or FINGERPOST_ACCESS_KEY_ID and FINGERPOST_SECRET_ACCESS_KEY), or \
-             another address (--api 127.0.0.1:8300), or none (--api off)"
-        )])),
-        _ => Ok(credentials),
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn run(config: &Config) -> anyhow::Result<()> {
     let Some(settings) = &config.follow else { return Ok(()) };
     follow::check(settings).map_err(|fault| Faults::of([fault]))?;
     let sockets = Sockets::bind(config)?;
-    let listening = sockets.lines("http")?;
+    let listening = sockets.lines("http", "http")?;
 
     let runtime = small_runtime()?;
     let mut signals = Signals::new(&runtime).context("cannot listen for signals")?;

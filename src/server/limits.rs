@@ -4,6 +4,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
 use crate::channel::cloudmap::http::MAX_CONNECTIONS;
+use crate::channel::grpc;
 use crate::config::Config;
 
 /// Open files beside sockets: logs, epoll, signals, declarations, admin clients, with room to spare.
@@ -13,7 +14,8 @@ const OTHER_FILES: u64 = 128;
 /// gives a socket less than was asked for, `net::bind` says.)
 pub(super) fn check(config: &Config) {
     let sockets = config.dns.len() as u64 * (config.workers as u64 + 1);
-    let connections = config.tcp.total + config.api.map_or(0, |_| MAX_CONNECTIONS);
+    let connections =
+        config.tcp.total + config.api.map_or(0, |_| MAX_CONNECTIONS) + config.grpc.map_or(0, |_| grpc::MAX_CONNECTIONS);
     let wanted = connections as u64 + sockets + OTHER_FILES;
     if let Some(limit) = raise_open_files(wanted) {
         warn!(

@@ -20,6 +20,7 @@ use tracing::{error, info, warn};
 
 use crate::admin::{self, Admin, Readiness};
 use crate::channel::cloudmap::actions::Actions;
+use crate::channel::grpc::Parts;
 use crate::config::{Config, LogFormat};
 use crate::health::Prober;
 use crate::metrics::Metrics;
@@ -29,10 +30,13 @@ use crate::table::Views;
 
 use self::api::Api;
 use self::declarations::Declarations;
+use self::grpc::Grpc;
 
+mod access;
 mod api;
 mod declarations;
 mod follow;
+mod grpc;
 mod limits;
 mod state;
 mod vpcs;
@@ -50,9 +54,12 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     if config.follow.is_some() {
         return follow::run(&config);
     }
-    let api = Api::load(&config)?;
+    let credentials = access::load(&config)?;
+    access::report(&config, credentials.as_deref());
+    let api = Api::load(&config, credentials.clone())?;
+    let grpc = Grpc::load(&config, credentials)?;
     let sockets = Sockets::bind(&config)?;
-    let listening = sockets.lines(api.scheme())?;
+    let listening = sockets.lines(api.scheme(), grpc.scheme())?;
 
     let runtime = cold_runtime(&config)?;
     let mut signals = Signals::new(&runtime).context("cannot listen for signals")?;
@@ -65,6 +72,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let declarations = Declarations::load(&config, &mut registry)?;
     let views = vpcs::views(&config, &registry);
     let (catalog, running, store) = (registry.catalog(), registry.running(), registry.store());
+    let (history, visibility) = (registry.history(), registry.visibility());
     let (sender, registry) = registry.spawn().context("cannot start the registry")?;
     let actions = Actions::new(sender.clone(), catalog.clone(), running, store, &config.account_id, config.quotas);
     let reload_declarations = declarations.follow(&runtime, sender.clone(), &metrics, &readiness);
@@ -79,8 +87,22 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let mut requests = JoinSet::new();
     let prober = Prober::new(catalog.clone(), sender.clone(), config.probe_interval);
     requests.spawn_on(prober.run(stop.receiver()), runtime.handle());
-    let reload_certificate =
+    let of_api =
         sockets.api.map(|listener| api.serve(listener, handler, &metrics, stop.receiver(), &mut requests, &runtime));
+    let of_grpc = sockets.grpc.map(|listener| {
+        let parts = Parts {
+            sender: sender.clone(),
+            catalog: catalog.clone(),
+            history,
+            visibility,
+            followers: Arc::default(),
+            readiness: Arc::clone(&readiness),
+            counters: metrics.grpc(),
+            tcp: metrics.grpc_tcp(),
+        };
+        grpc.serve(listener, parts, stop.receiver(), &mut requests, &runtime)
+    });
+    let reload_certificates = [of_api, of_grpc];
     announce(&config, &listening);
     announce(&config, &[READY.to_owned()]);
     readiness.set_ready();
@@ -88,8 +110,11 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     runtime.block_on(async {
         while let Wish::Reload = signals.next().await {
             reload(&config);
-            api.reload();
-            reload_certificate.iter().for_each(|reload| reload.notify_one());
+            if let Some(credentials) = access::reload(&config) {
+                api.replace(credentials.clone());
+                grpc.replace(credentials);
+            }
+            reload_certificates.iter().flatten().for_each(|reload| reload.notify_one());
             reload_declarations.notify_one();
         }
     });
@@ -142,6 +167,8 @@ struct Sockets {
     dns: Vec<Endpoint>,
     /// The AWS API's, unless it is off.
     api: Option<TcpListener>,
+    /// The gRPC channel's, unless it is off.
+    grpc: Option<TcpListener>,
     /// The admin endpoints'.
     admin: TcpListener,
 }
@@ -151,23 +178,29 @@ impl Sockets {
     fn bind(config: &Config) -> anyhow::Result<Self> {
         let endpoint =
             |&address: &SocketAddr| net::bind(address, config.workers).with_context(|| failure("dns", address));
+        let listener = |name: &str, address: Option<SocketAddr>| {
+            let bound = address.map(|address| TcpListener::bind(address).with_context(|| failure(name, address)));
+            bound.transpose()
+        };
         Ok(Self {
             dns: config.dns.iter().map(endpoint).collect::<anyhow::Result<_>>()?,
-            api: match config.api {
-                Some(address) => Some(TcpListener::bind(address).with_context(|| failure("api", address))?),
-                None => None,
-            },
+            api: listener("api", config.api)?,
+            grpc: listener("grpc", config.grpc)?,
             admin: TcpListener::bind(config.admin).with_context(|| failure("admin", config.admin))?,
         })
     }
 
-    /// A line for each socket, for when it answers; `scheme` is what the API speaks.
-    fn lines(&self, scheme: &str) -> io::Result<Vec<String>> {
+    /// A line for each socket, for when it answers, with what the API and gRPC speak.
+    fn lines(&self, api_scheme: &str, grpc_scheme: &str) -> io::Result<Vec<String>> {
         let dns = self.dns.iter().map(|endpoint| format!("listening on dns udp+tcp {}", endpoint.address));
         let admin = format!("listening on admin http {}", self.admin.local_addr()?);
-        let api = self.api.as_ref().map(|api| api.local_addr());
-        let api = api.transpose()?.map(|address| format!("listening on api {scheme} {address}"));
-        Ok(dns.chain(api).chain([admin]).collect())
+        let line = |name: &str, scheme: &str, listener: &Option<TcpListener>| {
+            let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+            io::Result::Ok(address.map(|address| format!("listening on {name} {scheme} {address}")))
+        };
+        let api = line("api", api_scheme, &self.api)?;
+        let grpc = line("grpc", grpc_scheme, &self.grpc)?;
+        Ok(dns.chain(api).chain(grpc).chain([admin]).collect())
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwapOption;
 use hyper::HeaderMap;
 
-use super::credentials::{Access, Credentials};
 use super::{Action, ApiError};
+use crate::credentials::{Access, Credentials};
 use crate::sigv4::{self, Authorization, Fault};
 
 /// The service that requests must be signed for.
@@ -32,13 +32,13 @@ pub struct Gate {
 
 impl Gate {
     /// A gate for those who have one of `credentials`, or for everybody. `region` is that of requests without one.
-    pub fn new(credentials: Option<Credentials>, region: &str) -> Self {
-        Self { credentials: ArcSwapOption::new(credentials.map(Arc::new)), region: region.into() }
+    pub fn new(credentials: Option<Arc<Credentials>>, region: &str) -> Self {
+        Self { credentials: ArcSwapOption::new(credentials), region: region.into() }
     }
 
     /// Puts other credentials in place of the present ones.
-    pub fn replace(&self, credentials: Option<Credentials>) {
-        self.credentials.store(credentials.map(Arc::new));
+    pub fn replace(&self, credentials: Option<Arc<Credentials>>) {
+        self.credentials.store(credentials);
     }
 
     /// Whether everybody may ask for everything.

@@ -10,8 +10,8 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`http`], [`tls`] | connections and their limits, requests and replies as HTTP has them |
-//! | [`access`], [`credentials`] | who may ask for what |
+//! | [`http`] | connections and their limits, requests and replies as HTTP has them |
+//! | [`access`] | who may ask for what |
 //! | [`protocol`] | JSON and CBOR |
 //! | [`shapes`] | the API model's structures with its constraints |
 //! | [`actions`] | what each of the 30 actions does |
@@ -21,12 +21,10 @@
 pub mod access;
 mod action;
 pub mod actions;
-pub mod credentials;
 mod error;
 pub mod http;
 pub mod protocol;
 pub mod shapes;
-pub mod tls;
 
 pub use access::Caller;
 pub use action::Action;

@@ -82,8 +82,8 @@ impl Launch {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(b"FINGERPOST_")) {
             command.env_remove(name);
         }
-        // The default would be taken by the first of the tests that run at once.
-        command.env("FINGERPOST_API", "127.0.0.1:0");
+        // The defaults would be taken by the first of the tests that run at once.
+        command.env("FINGERPOST_API", "127.0.0.1:0").env("FINGERPOST_GRPC", "127.0.0.1:0");
         if let Some(data) = &self.data {
             command.env("FINGERPOST_DATA_DIR", data.path());
         }
@@ -132,6 +132,7 @@ impl Launch {
             reader: Some(reader),
             dns: Vec::new(),
             api: None,
+            grpc: None,
             admin: SocketAddr::from(([0; 4], 0)),
             _data: self.data.clone(),
         };
@@ -151,6 +152,8 @@ pub(crate) struct Server {
     pub(crate) dns: Vec<SocketAddr>,
     /// Where it serves the AWS API, if it does.
     pub(crate) api: Option<SocketAddr>,
+    /// Where it serves gRPC, if it does.
+    pub(crate) grpc: Option<SocketAddr>,
     /// Where it serves `/metrics`, `/livez` and `/readyz`.
     pub(crate) admin: SocketAddr,
     /// Its state.
@@ -173,6 +176,9 @@ impl Server {
                 self.dns.push(address.parse().unwrap());
             } else if let Some(address) = message.strip_prefix("listening on api http ") {
                 self.api = Some(address.parse().unwrap());
+            } else if let Some(line) = message.strip_prefix("listening on grpc ") {
+                let address = line.split(' ').next_back().unwrap();
+                self.grpc = Some(address.parse().unwrap());
             } else if let Some(address) = message.strip_prefix("listening on admin http ") {
                 self.admin = address.parse().unwrap();
             }

@@ -13,11 +13,11 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::access::{Caller, Gate};
-use super::tls::Tls;
 use super::{Action, ApiError, Protocol};
 use crate::metrics::{ApiCounters, Close, TcpCounters};
 use crate::net::accept::accept;
 use crate::net::connections::{self, Connection, Connections};
+use crate::tls::Tls;
 
 use self::exchange::Exchange;
 

@@ -6,7 +6,7 @@ use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 
 use super::*;
-use crate::channel::cloudmap::credentials::Credentials;
+use crate::credentials::Credentials;
 use crate::sigv4::{Credential, Signer};
 
 /// A gate for a writer and a reader.

@@ -35,7 +35,13 @@ impl Certificate {
     }
 
     fn load(&self) -> Result<Arc<Tls>, crate::config::Faults> {
-        Tls::load(&self.path("cert.pem"), &self.path("key.pem"))
+        Tls::load(crate::tls::Source {
+            channel: "api",
+            protocol: "http/1.1",
+            certificate: self.path("cert.pem"),
+            key: self.path("key.pem"),
+            client_authorities: None,
+        })
     }
 }
 
