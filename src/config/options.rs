@@ -116,7 +116,7 @@ pub struct Options {
     )]
     pub follow_token_file: Option<PathBuf>,
 
-    /// How old the state may be while no followed server can be reached, 10 to 31536000 [default: 86400]
+    /// How old the state may be while no followed server can be reached, 5 to 31536000 [default: 86400]
     #[arg(
         long,
         value_name = "SECONDS",
@@ -124,7 +124,7 @@ pub struct Options {
         hide_env_values = true,
         help_heading = "Following"
     )]
-    pub max_stale: Option<Bounded<10, 31_536_000>>,
+    pub max_stale: Option<Bounded<5, 31_536_000>>,
 
     /// What an older state answers: SERVFAIL, or what it says, marked as stale [default: servfail]
     #[arg(

@@ -29,6 +29,8 @@ pub struct Keeper {
     touch: Duration,
     /// What the file holds.
     kept: Option<Mark>,
+    /// Why the last attempt to write failed: the same again is no news.
+    fault: Option<String>,
 }
 
 /// Tells states apart whose answers differ.
@@ -45,7 +47,7 @@ impl Keeper {
         let catalog = registry.catalog();
         // What is there at the start came from the file.
         let kept = status.age().map(|_| mark(&catalog.read()));
-        Self { folder, catalog, status, touch: TOUCH.min(max_stale / 4), kept }
+        Self { folder, catalog, status, touch: TOUCH.min(max_stale / 4), kept, fault: None }
     }
 
     /// Keeps the file until `stop` says so, and once more then.
@@ -107,10 +109,15 @@ impl Keeper {
                     info!("keeps the state in {}", self.folder.display());
                 }
                 self.kept = Some(now);
+                self.fault = None;
                 true
             }
             Err(error) => {
-                warn!("cannot keep the state in {}: {error}", self.folder.display());
+                let fault = Some(error.to_string());
+                if self.fault != fault {
+                    warn!("cannot keep the state in {}: {error}", self.folder.display());
+                    self.fault = fault;
+                }
                 false
             }
         }

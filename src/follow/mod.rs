@@ -29,8 +29,12 @@ mod gather;
 mod keeper;
 mod status;
 mod stream;
+#[cfg(test)]
+mod tests;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -45,7 +49,6 @@ pub use status::{FAILURES, Status};
 use self::backoff::Backoff;
 use self::status::Failure;
 use crate::registry::{Reader, Sender, Visibility};
-use std::sync::Arc;
 
 /// A primary that was in step for so long is no reason to wait before the next attempt.
 const SETTLED: Duration = Duration::from_secs(10);
@@ -76,6 +79,29 @@ pub struct Follower {
     catalog: Reader,
     visibility: Visibility,
     status: Arc<Status>,
+}
+
+/// What the log has said of failures since all was well: the same again is no news.
+#[derive(Default)]
+struct Said(HashSet<String>);
+
+impl Said {
+    /// Texts that are remembered at most: more are not the same again and again.
+    const MOST: usize = 64;
+
+    fn say(&mut self, failure: String) {
+        if self.0.len() >= Self::MOST {
+            self.0.clear();
+        }
+        if !self.0.contains(&failure) {
+            warn!("does not follow {failure}");
+            self.0.insert(failure);
+        }
+    }
+
+    fn forget(&mut self) {
+        self.0.clear();
+    }
 }
 
 /// Why the stream of a primary ended.
@@ -117,8 +143,7 @@ impl Follower {
     async fn follow(&self) {
         let mut backoff = Backoff::new(self.settings.primaries.len());
         let mut wants_all = false;
-        // What was said last: the same again is no news.
-        let mut said = String::new();
+        let mut said = Said::default();
         for primary in self.settings.primaries.iter().cycle() {
             backoff.pause().await;
             // The same primary is asked again as long as it is only its state that has to be asked for anew.
@@ -130,11 +155,7 @@ impl Follower {
                 let was_in_step = ended.failure != Failure::Connect && begun.elapsed() >= SETTLED;
                 backoff.failed(was_in_step);
                 wants_all = ended.failure == Failure::Diverged;
-                let told = format!("{primary}: {}", ended.reason);
-                if told != said {
-                    warn!("does not follow {told}");
-                    said = told;
-                }
+                said.say(format!("{primary}: {}", ended.reason));
                 if !wants_all {
                     break;
                 }

@@ -12,7 +12,7 @@ use tracing::info;
 use super::connect::{Primary, connect, token};
 use super::gather::Gathering;
 use super::status::Failure;
-use super::{Ended, Follower};
+use super::{Ended, Follower, Said};
 use crate::channel::grpc::proto::registry_client::RegistryClient;
 use crate::channel::grpc::proto::{FollowReply, FollowRequest, Heartbeat, follow_reply::Event};
 use crate::model::Revision;
@@ -24,8 +24,8 @@ pub(super) const SILENCE: Duration = Duration::from_secs(6);
 const LARGEST: usize = 16 << 20;
 
 impl Follower {
-    /// Follows `primary` until something fails. `said` is what the log said last about a failure.
-    pub(super) async fn stream(&self, primary: &Primary, wants_all: bool, said: &mut String) -> Ended {
+    /// Follows `primary` until something fails. `said` is what the log has said of failures.
+    pub(super) async fn stream(&self, primary: &Primary, wants_all: bool, said: &mut Said) -> Ended {
         match self.subscribe(primary, wants_all).await {
             Ok((replies, reports)) => {
                 let mut stream = Stream {
@@ -93,7 +93,7 @@ struct Stream<'f> {
 
 impl Stream<'_> {
     /// Takes what comes, until something fails.
-    async fn run(&mut self, said: &mut String) -> Ended {
+    async fn run(&mut self, said: &mut Said) -> Ended {
         let visibility = &self.follower.visibility;
         let mut deadline = Instant::now() + SILENCE;
         loop {
@@ -112,7 +112,7 @@ impl Stream<'_> {
                         return ended;
                     }
                     if self.is_in_step {
-                        said.clear();
+                        said.forget();
                     }
                     deadline = Instant::now() + SILENCE;
                 }

@@ -344,6 +344,10 @@ impl Registry {
         }
         self.due.extend(std::mem::take(&mut parts.due).into_iter().map(Reverse));
         self.acknowledge(parts, entry);
+        if follows {
+            // The other node has the log. Ours would but take room, and lack what changed.
+            self.history.start(revision);
+        }
         Ok(outcomes)
     }
 

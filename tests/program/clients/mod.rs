@@ -1,7 +1,7 @@
 //! Programs of others that find their services through us: each in a network namespace of its own, where port 53 of
 //! loopback is ours and `resolv.conf` says so.
 
-mod netns;
+pub(crate) mod netns;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
