@@ -21,10 +21,9 @@ impl Cable {
     pub(super) fn lay(netns: &Netns) -> Option<Self> {
         static NEXT: AtomicU8 = AtomicU8::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let [_, _, high, low] = process::id().to_be_bytes();
-        // Networks for tests of devices (RFC 2544), one of 4 addresses for each process, as far as they go.
-        let network =
-            u32::from(Ipv4Addr::new(198, 18 + (high >> 7), high << 1 | low >> 7, low << 1)) + 4 * u32::from(number);
+        // Networks for tests of devices (RFC 2544), of four addresses each.
+        let block = (process::id() * 8 + u32::from(number)) % (1 << 15);
+        let network = u32::from(Ipv4Addr::new(198, 18, 0, 0)) + 4 * block;
         let [outside, inside] = [1, 2].map(|host| Ipv4Addr::from(network + host));
         let outer = format!("fp{}-{number}", process::id());
         let inner = format!("{outer}i");

@@ -1,13 +1,15 @@
 //! A server that follows another one: it answers as its primary does, and goes on when that one is away.
 //!
 //! [`primary`] makes primaries and what they hold; [`away`] has them killed, stopped, cut off and set back; [`stale`] is
-//! about states that are too old, [`start`] about starts, files and configurations.
+//! about states that are too old, [`start`] about starts, files and configurations,
+//! [`tls`] about certificates.
 
 mod away;
 mod cable;
 mod primary;
 mod stale;
 mod start;
+mod tls;
 
 use std::time::{Duration, Instant};
 
@@ -40,9 +42,14 @@ fn failures(follower: &Server, reason: &str) -> f64 {
     follower.metrics().get(&format!("fingerpost_follow_failures_total{{reason=\"{reason}\"}}"))
 }
 
+/// The name with its final dot.
+fn absolute(name: &str) -> String {
+    if name == "." { name.to_owned() } else { format!("{name}.") }
+}
+
 /// What a server says of a name: the code, and the records in an order of their own.
 fn told(server: &Server, name: &str, qtype: RecordType) -> (ResponseCode, Vec<String>) {
-    let response = Udp::connect(server.address()).ask(&query(name, qtype));
+    let response = Udp::connect(server.address()).ask(&query(&absolute(name), qtype));
     let mut records: Vec<String> =
         response.answers.iter().chain(&response.authorities).map(ToString::to_string).collect();
     records.sort();
@@ -51,7 +58,7 @@ fn told(server: &Server, name: &str, qtype: RecordType) -> (ResponseCode, Vec<St
 
 /// The SOA serial of a zone.
 fn serial(server: &Server, zone: &str) -> Option<u32> {
-    let response = Udp::connect(server.address()).ask(&query(zone, RecordType::SOA));
+    let response = Udp::connect(server.address()).ask(&query(&absolute(zone), RecordType::SOA));
     response.answers.iter().find_map(|record| match &record.data {
         RData::SOA(soa) => Some(soa.serial),
         _ => None,
@@ -60,12 +67,13 @@ fn serial(server: &Server, zone: &str) -> Option<u32> {
 
 /// How many addresses a name has.
 fn addresses(server: &Server, name: &str) -> usize {
-    Udp::connect(server.address()).ask(&query(name, RecordType::A)).answers.len()
+    Udp::connect(server.address()).ask(&query(&absolute(name), RecordType::A)).answers.len()
 }
 
 /// The code of a response, and that of its extended error (RFC 8914), if there is one.
 fn code_and_error(server: &Server, name: &str) -> (ResponseCode, Option<u16>) {
-    let octets = Udp::connect(server.address()).exchange(&query_with(name, RecordType::A, edns()).to_vec().unwrap());
+    let octets =
+        Udp::connect(server.address()).exchange(&query_with(&absolute(name), RecordType::A, edns()).to_vec().unwrap());
     let response = Message::from_vec(&octets).unwrap();
     // The option ends the message: code 15, two octets.
     let error = match octets.as_slice() {

@@ -33,6 +33,11 @@ impl Primary {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// The port at which followers find it.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Its data.
     pub(super) fn folder(&self) -> &Path {
         self.data.path()

@@ -118,7 +118,7 @@ fn no_query_is_lost_while_answers_are_withheld_and_given_again() {
     let begun = Instant::now();
     let mut restarted = None;
     while begun.elapsed() < PATIENCE {
-        let response = client.ask(&query("api.production.local", RecordType::A));
+        let response = client.ask(&query("api.production.local.", RecordType::A));
         match (response.metadata.response_code, response.answers.len()) {
             (ResponseCode::NoError, 2) => good += 1,
             (ResponseCode::ServFail, 0) => withheld += 1,

@@ -110,14 +110,11 @@ fn a_follower_changes_nothing_itself() {
 
 #[test]
 fn a_follower_is_small_and_idle() {
-    let primary = Primary::new();
-    let server = primary.start();
-    primary.run(&server, "create namespace production.local");
-    primary.run(&server, "create service api -n production.local --record A:10");
     let declaration = TempDir::new().unwrap();
     let path = declaration.path().join("many.yaml");
     fs::write(&path, many(1000)).unwrap();
-    primary.run(&server, &format!("import {}", path.display()));
+    let primary = Primary::with(["--declare", path.to_str().unwrap()]);
+    let _server = primary.start();
     let follower = follower(&[&primary]).start();
     eventually("all are there", || follower.metrics().get("fingerpost_snapshot_instances") == 1000.0);
     let status = fs::read_to_string(format!("/proc/{}/status", follower.id())).unwrap();
