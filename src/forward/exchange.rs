@@ -66,7 +66,7 @@ impl Tls {
         // One that was kept may have been closed meanwhile, which shows only now.
         while let Some(mut stream) = self.take() {
             if let Ok(response) = exchange(&mut stream, query).await {
-                self.keep(stream);
+                self.keep(stream, query, &response);
                 return Ok(response);
             }
         }
@@ -74,7 +74,7 @@ impl Tls {
         stream.set_nodelay(true)?;
         let mut stream = self.connector.connect(self.name.clone(), stream).await?;
         let response = exchange(&mut stream, query).await?;
-        self.keep(stream);
+        self.keep(stream, query, &response);
         Ok(response)
     }
 
@@ -84,7 +84,11 @@ impl Tls {
         kept.pop().map(|(stream, _)| stream)
     }
 
-    fn keep(&self, stream: TlsStream<TcpStream>) {
+    /// Keeps a connection on which nothing is open: what came last was the answer to what was sent last.
+    fn keep(&self, stream: TlsStream<TcpStream>, query: &[u8], response: &[u8]) {
+        if query.get(..2) != response.get(..2) {
+            return;
+        }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() < KEPT_MOST {
             kept.push((stream, Instant::now()));

@@ -87,6 +87,11 @@ impl Group {
         error.ok_or(Failure::Unreachable)
     }
 
+    /// Whether somebody is thought to answer.
+    pub(super) fn is_up(&self) -> bool {
+        self.0.iter().any(|upstream| upstream.state() == UpstreamState::Up)
+    }
+
     /// Those to be asked, best first.
     fn order(&self) -> Vec<Arc<Upstream>> {
         let of = |state| self.0.iter().filter(move |upstream| upstream.state() == state).cloned();

@@ -136,3 +136,34 @@ fn no_message_is_read_half() {
         }
     }
 }
+
+#[test]
+fn what_can_be_read_can_be_written_and_read_as_the_same() {
+    let mut whole = response(vec![
+        RData::CNAME(CNAME(name("a.b.example.com."))),
+        RData::MX(MX::new(10, name("mail.example.com."))),
+        RData::A(A::new(10, 0, 0, 1)),
+    ]);
+    let soa = SOA::new(name("ns.example.com."), name("host.example.com."), 1, 2, 3, 4, 60);
+    whole.add_authority(TheirRecord::from_rdata(name("example.com."), 3600, RData::SOA(soa)));
+    whole.set_edns(Edns::new());
+    let whole = whole.to_vec().unwrap();
+    let client = query("www.example.com.", true);
+    let mut random = fastrand::Rng::with_seed(42);
+    let mut read = 0;
+    for _ in 0..50_000 {
+        let mut octets = whole.clone();
+        for _ in 0..random.usize(1..4) {
+            let at = random.usize(..octets.len());
+            match random.u8(..3) {
+                0 => octets[at] = random.u8(..),
+                1 => octets.truncate(at.max(1)),
+                _ => octets.insert(at, *random.choice(&[0, 1, 4, 41, 63, 0xc0, 0xff]).unwrap()),
+            }
+        }
+        let Some(once) = crate::forward::rewrite(&client, &octets) else { continue };
+        read += 1;
+        assert_eq!(crate::forward::rewrite(&client, &once).as_ref(), Some(&once), "{octets:02x?}");
+    }
+    assert!(read > 1000, "{read}");
+}

@@ -284,6 +284,7 @@ impl Forwarder {
             Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => return shed(stale),
         };
         self.counters.set_in_flight(self.in_flight.saturating_sub(self.permits.available_permits()));
+        let is_up = group.is_up();
         let (waiter, end) = match self.flights.board(&key, self.in_flight) {
             Boarding::Merged(waiter) => (waiter, Forwarded::Merged),
             Boarding::First(flight, waiter) => {
@@ -297,9 +298,10 @@ impl Forwarder {
             }
             Boarding::Full => return shed(stale),
         };
+        // An upstream that is down is asked nevertheless, but nobody with an answer at hand waits for it.
         let landed = match &stale {
             None => Some(waiter.landed().await),
-            Some(_) => timeout(STALE_AFTER, waiter.landed()).await.ok(),
+            Some(_) => timeout(if is_up { STALE_AFTER } else { Duration::ZERO }, waiter.landed()).await.ok(),
         };
         let in_flight = self.in_flight.saturating_sub(self.permits.available_permits());
         self.counters.set_in_flight(in_flight.saturating_sub(1));

@@ -34,8 +34,9 @@ impl Own {
     /// What a client is told if nobody else is asked: of a name outside, REFUSED.
     pub(super) fn respond(&self, deferred: &Deferred) -> Option<Vec<u8>> {
         let view = self.view_of(deferred.client.ip());
-        let mut buffer = vec![0; LONGEST];
         let received = deferred.query.len();
+        let longest = if deferred.transport == Transport::Udp { dns::MAX_UDP_PAYLOAD } else { LONGEST };
+        let mut buffer = vec![0; longest.max(received)];
         buffer.get_mut(..received)?.copy_from_slice(&deferred.query);
         let (length, _) = self.answer(view, deferred.transport, &mut buffer, received);
         buffer.truncate(length);
@@ -62,10 +63,6 @@ impl Own {
     fn answer(&self, view: usize, transport: Transport, buffer: &mut [u8], received: usize) -> (usize, Outcome) {
         let loaded = self.views.load(view);
         let mut ctx = Ctx::new(Arc::clone(&self.settings), fastrand::u64(..));
-        let buffer = match transport {
-            Transport::Udp => buffer.get_mut(..dns::MAX_UDP_PAYLOAD.max(received)).unwrap_or_default(),
-            Transport::Tcp => buffer,
-        };
         let reply = dns::answer_in_views(loaded.seen(), &mut ctx, transport, buffer, received);
         (reply.length, reply.outcome)
     }

@@ -68,25 +68,36 @@ fn p99(times: &[Duration]) -> Duration {
     times[times.len() * 99 / 100]
 }
 
+/// Whether own answers beside the hanging upstream took about as long as before. Whoever waited for it once would wait for
+/// half a second at least.
+fn is_undelayed([quiet, before, during]: &[Duration; 3]) -> bool {
+    *during < 3 * *quiet.max(before) + Duration::from_millis(5)
+}
+
 #[test]
 fn a_hanging_upstream_does_not_delay_own_answers() {
     let upstream = StandIn::start(Duration::ZERO, 60);
     upstream.set_silent(true);
     let server = serve(upstream.address).start();
     let address = server.address();
-    // As many queries for our own names: what the machine is like under this load.
-    let stop = flood(address, |_| "web.production.local.".to_owned());
-    let before = times(address);
-    stop();
-    let stop = flood(address, |number| format!("n{number}.example.test."));
-    let during = times(address);
-    let sent = stop();
-    let (before, during) = (p99(&before), p99(&during));
+    // What else the machine does may spoil a round, but not each of three.
+    let mut rounds = Vec::new();
+    let mut sent = 0;
+    while rounds.len() < 3 && !rounds.iter().any(is_undelayed) {
+        let quiet = times(address);
+        // As many queries for our own names: what the machine is like under this load.
+        let stop = flood(address, |_| "web.production.local.".to_owned());
+        let before = times(address);
+        stop();
+        let stop = flood(address, |number| format!("n{number}.example.test."));
+        let during = times(address);
+        sent += stop();
+        rounds.push([quiet, before, during].map(|times| p99(&times)));
+    }
     eprintln!(
-        "p99 of own answers: {before:?} beside {RATE}/s of own names, {during:?} beside as many for a hanging upstream"
+        "p99 of own answers: alone, beside {RATE}/s of own names, beside as many for a hanging upstream: {rounds:?}"
     );
-    // Whoever waited for the upstream once would wait for half a second at least.
-    assert!(during < 5 * before + Duration::from_millis(10), "{before:?} → {during:?}");
+    assert!(rounds.iter().any(is_undelayed), "{rounds:?}");
     assert!(sent > 3000, "{sent}");
     let metrics = server.metrics();
     let shed = metrics.get("fingerpost_forward_queries_total{end=\"shed\"}")
