@@ -10,7 +10,7 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::TextEncoder;
@@ -19,6 +19,7 @@ use prometheus::core::Collector;
 mod api;
 mod counters;
 mod exposition;
+mod forward;
 mod transfer;
 
 pub use api::ApiCounters;
@@ -26,6 +27,7 @@ pub use counters::{Close, DeferredCounters, Refusal, SharedCounters, TcpCounters
 use counters::{Histogram, fetch_add, nanoseconds};
 #[cfg(test)]
 pub(crate) use exposition::connections;
+pub use forward::{ForwardCounters, Forwarded, UpstreamState};
 pub use transfer::{Notified, Signature, TransferCounters, TransferKind, TransferRefusal};
 
 /// Owner of every counter of one server.
@@ -34,6 +36,7 @@ pub struct Metrics {
     shared: Arc<SharedCounters>,
     tcp: Arc<TcpCounters>,
     deferred: Arc<DeferredCounters>,
+    forward: OnceLock<Arc<ForwardCounters>>,
     api: Arc<ApiCounters>,
     api_tcp: Arc<TcpCounters>,
     transfers: Arc<TransferCounters>,
@@ -70,6 +73,7 @@ impl Metrics {
             shared: Arc::default(),
             tcp: Arc::default(),
             deferred: Arc::default(),
+            forward: OnceLock::new(),
             api: Arc::default(),
             api_tcp: Arc::default(),
             transfers: Arc::default(),
@@ -100,6 +104,12 @@ impl Metrics {
     /// The counters of what was left to the cold side.
     pub fn deferred(&self) -> Arc<DeferredCounters> {
         Arc::clone(&self.deferred)
+    }
+
+    /// Shows what a forwarder counts, from now on.
+    pub fn show_forwarder(&self, counters: &Arc<ForwardCounters>) {
+        // There is one forwarder in a server's life.
+        drop(self.forward.set(Arc::clone(counters)));
     }
 
     /// The counters of requests to the AWS API.

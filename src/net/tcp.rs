@@ -137,21 +137,29 @@ impl Service {
             let is_full = open.room() == 0;
             if (drained || is_full) && last_turn_until.is_none() {
                 let is_open = open.is_open();
+                // Between these two there is no order: neither many messages nor many queries keep the others waiting.
+                let next = async {
+                    tokio::select! {
+                        message = open.next(), if is_open => Ok(Some(message)),
+                        ready = stream.readable(), if !is_full => ready.map(|()| None),
+                    }
+                };
                 tokio::select! {
                     biased;
                     () = connection.evicted() => return Close::Limit,
-                    message = open.next(), if is_open => {
-                        if !self.pass(stream, message, limits.write_timeout, &mut stop).await {
-                            return Close::Error;
+                    next = next => match next {
+                        Ok(Some(message)) => {
+                            if !self.pass(stream, message, limits.write_timeout, &mut stop).await {
+                                return Close::Error;
+                            }
+                            if !open.is_open() && drained {
+                                idle.as_mut().reset(Instant::now() + limits.idle_timeout);
+                                connection.rest(true);
+                            }
+                            continue;
                         }
-                        if !open.is_open() && drained {
-                            idle.as_mut().reset(Instant::now() + limits.idle_timeout);
-                            connection.rest(true);
-                        }
-                        continue;
-                    }
-                    ready = stream.readable(), if !is_full => if ready.is_err() {
-                        return Close::Error;
+                        Ok(None) => {}
+                        Err(_) => return Close::Error,
                     },
                     () = stopped(&mut stop) => {}
                     () = &mut idle, if !is_open => return Close::Idle,

@@ -13,7 +13,9 @@ const OTHER_FILES: u64 = 128;
 /// gives a socket less than was asked for, `net::bind` says.)
 pub(super) fn check(config: &Config) {
     let sockets = config.dns.len() as u64 * (config.workers as u64 + 1);
-    let connections = config.tcp.total + config.api.map_or(0, |_| MAX_CONNECTIONS);
+    // A query in flight has a connection of its own to an upstream, and others where the first is slow.
+    let upstreams = if config.forward.is_on() { 3 * config.forward.in_flight } else { 0 };
+    let connections = config.tcp.total + config.api.map_or(0, |_| MAX_CONNECTIONS) + upstreams;
     let wanted = connections as u64 + sockets + OTHER_FILES;
     if let Some(limit) = raise_open_files(wanted) {
         warn!(

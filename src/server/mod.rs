@@ -35,6 +35,7 @@ use self::deferred::Answerers;
 mod api;
 mod declarations;
 mod deferred;
+mod forward;
 mod limits;
 mod state;
 mod transfers;
@@ -54,6 +55,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let keys = transfers::keys(&config)?;
     let sockets = Sockets::bind(&config)?;
     let listening = sockets.lines(api.scheme())?;
+    let listening_on: Vec<SocketAddr> = sockets.dns.iter().map(|endpoint| endpoint.address).collect();
 
     let runtime = cold_runtime(&config)?;
     let mut signals = Signals::new(&runtime).context("cannot listen for signals")?;
@@ -72,7 +74,11 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let reload_declarations = declarations.follow(&runtime, sender.clone(), &metrics, &readiness);
 
     let stop = Stop::default();
-    let answerers = Answerers { transfers: transfers.clone().map(|transfers| transfers as _), ..Answerers::default() };
+    let forwarder = forward::start(&config, &listening_on, &views, &metrics)?;
+    let answerers = Answerers {
+        forwarder: forwarder.clone().map(|forwarder| forwarder as _),
+        transfers: transfers.clone().map(|transfers| transfers as _),
+    };
     let plane = DataPlane::start(&config, sockets.dns, &views, answerers, &metrics, &stop, &runtime)?;
     let actions = Arc::new(actions);
     let handler = move |request| {
@@ -86,6 +92,11 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         sockets.api.map(|listener| api.serve(listener, handler, &metrics, stop.receiver(), &mut requests, &runtime));
     // Secondaries ask at once: they must find us answering.
     transfers.map(|transfers| requests.spawn_on(transfers.run(stop.receiver()), runtime.handle()));
+    if let Some(forwarder) = &forwarder {
+        // Our own sockets answer now, so that a loop is found.
+        let _guard = runtime.enter();
+        forwarder.start();
+    }
     announce(&config, &listening);
     readiness.set_ready();
 
