@@ -68,7 +68,7 @@ fn signature(secret: &str) -> String {
 /// The records in what `dig` says, with tabs between owner, TTL, class, type and data, in the order of their octets.
 fn records(text: &str) -> Vec<String> {
     let lines = text.lines().filter(|line| !line.starts_with(';') && !line.is_empty() && !line.contains("TSIG"));
-    let mut all: Vec<String> = lines.map(|line| tabbed(line)).collect();
+    let mut all: Vec<String> = lines.map(tabbed).collect();
     all.sort();
     all
 }
