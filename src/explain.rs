@@ -65,6 +65,8 @@ pub struct Explanation {
     pub response_code: &'static str,
     /// The apex of the zone that answers, if one of ours does.
     pub zone: Option<Name>,
+    /// The namespace whose zone it is.
+    pub namespace: Option<Arc<NamespaceEntry>>,
     /// `everybody`, or the client's VPC.
     pub view: String,
     /// The names of the namespace and the service whose name it is.
@@ -126,7 +128,10 @@ impl Explainer {
         explanation.reasons.push(format!("{apex} is the closest zone above {name}, for {}", self.view_name(view)));
         let namespace = self.catalog.read().zone(view, &apex).cloned();
         match namespace {
-            Some(namespace) => self.explain_namespace(&mut explanation, table, &namespace, (&apex, &name), rtype),
+            Some(namespace) => {
+                self.explain_namespace(&mut explanation, table, &namespace, (&apex, &name), rtype);
+                explanation.namespace = Some(namespace);
+            }
             None => explanation.reasons.push("it is a zone of static records, which a file declares".to_owned()),
         }
         explanation.zone = Some(apex);

@@ -19,6 +19,7 @@
 //! | [`table`] | the immutable answer tables, their compilation from the model, their publication, who sees which |
 //! | [`dns`] | from a query to its response: lookup, selection, negative answers, truncation |
 //! | [`net`] | sockets, the UDP workers, TCP connections and their limits |
+//! | [`forward`] | names outside our zones: upstreams, their cache, search domains |
 //! | [`model`] | namespaces, services, instances: plain data and Cloud Map's rules for it |
 //! | [`zone`] | static records on their way from files into the table |
 //! | [`registry`] | the single writer: commands become rows, snapshots and a catalog; [`registry::store`] keeps the rows |
@@ -72,6 +73,7 @@ pub mod config;
 pub mod credentials;
 pub mod dns;
 pub mod explain;
+pub mod forward;
 pub mod health;
 pub mod metrics;
 pub mod model;

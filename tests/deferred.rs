@@ -101,9 +101,11 @@ fn a_cname_that_leads_outside_is_left_with_all_that_we_read() {
         assert_eq!(buffer[..4], message[..4], "id and flags");
         assert_eq!(buffer[12..parsed.question_end], message[12..parsed.question_end]);
     }
-    // Who does not desire recursion gets what we know, and so does everybody where nothing is deferred.
+    // Who does not desire recursion is refused, or gets what we know, and so does everybody where nothing is deferred.
     let iterative = Query::new("out.z.test", A).encode();
     assert_eq!(ask(&snapshot, OUTSIDE, &iterative).0, Outcome::Answer);
+    let iterative = Query::new("www.example.com", A).encode();
+    assert_eq!(ask(&snapshot, OUTSIDE, &iterative).0, Outcome::Refused);
     assert_eq!(ask(&snapshot, TRANSFERS, &query("out.z.test", A).encode()).0, Outcome::Answer);
     // The CNAME itself is ours.
     assert_eq!(ask(&snapshot, OUTSIDE, &query("out.z.test", 5).encode()).0, Outcome::Answer);

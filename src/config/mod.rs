@@ -11,11 +11,13 @@ use std::thread;
 use std::time::Duration;
 
 use crate::dns;
+use crate::forward::Settings as Forward;
 use crate::net::connections::Limits;
 use crate::registry::Quotas;
 use crate::wire::Name;
 
 pub mod file;
+mod forward;
 mod options;
 mod transfers;
 pub mod values;
@@ -58,6 +60,8 @@ pub struct Config {
     pub answers: dns::Settings,
     /// Limits of DNS over TCP.
     pub tcp: Limits,
+    /// Who is asked for names outside our zones.
+    pub forward: Forward,
     /// File of access keys and tokens.
     pub credentials: Option<PathBuf>,
     /// Certificate and key of the API; plain HTTP without.
@@ -125,6 +129,7 @@ impl Config {
     pub fn resolve(given: Options, file: Options) -> Result<Self, Faults> {
         let kept = given.clone();
         let warnings = warnings(&given, &file);
+        let forward = forward::settings(&given, &file);
         let local = |port| Address(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let idle_timeout: u16 = given.tcp_idle_timeout.or(file.tcp_idle_timeout).map_or(10, number);
         let dns = pick(given.dns, file.dns, || vec![local(5300)]);
@@ -167,6 +172,7 @@ impl Config {
                 // Not an option: who does not read for as long as this is gone, however long others may be idle.
                 ..Limits::default()
             },
+            forward,
             credentials: given.credentials.or(file.credentials),
             api_tls: tls_files(
                 "api",
@@ -229,6 +235,7 @@ impl Config {
             }
         }
         faults.extend(vpcs::faults(&self.vpcs));
+        faults.extend(forward::faults(&self.forward));
         faults.extend(transfers::faults(&self.transfers, self.tsig_keys.is_some()));
         let others = || self.dns.iter().map(|dns| (dns, "a dns")).chain([(&self.admin, "the admin")]);
         let api = self.api.iter().map(|api| (api, "the api"));
@@ -257,7 +264,7 @@ impl Config {
             dns::EmptyService::NoData { ttl } => (EmptyAnswer::NoData, ttl.to_string()),
             dns::EmptyService::NxDomain => (EmptyAnswer::NxDomain, "the zone's".to_owned()),
         };
-        vec![
+        let mut settings = vec![
             ("declare", list(self.declare.iter().map(|path| path.display()))),
             (
                 "data-dir",
@@ -284,6 +291,9 @@ impl Config {
             ("tcp-idle-timeout", self.tcp.idle_timeout.as_secs().to_string()),
             ("tcp-connections", self.tcp.total.to_string()),
             ("tcp-connections-per-client", self.tcp.per_client.to_string()),
+        ];
+        settings.extend(forward::shown(&self.forward));
+        settings.extend([
             ("credentials", path(self.credentials.as_deref())),
             ("api-tls-cert", path(self.api_tls.as_ref().map(|files| &*files.certificate))),
             ("api-tls-key", path(self.api_tls.as_ref().map(|files| &*files.key))),
@@ -302,7 +312,8 @@ impl Config {
             ("grpc-client-ca", path(self.grpc_client_ca.as_deref())),
             ("log-format", self.log_format.to_string()),
             ("log-level", self.log_level.as_str().to_owned()),
-        ]
+        ]);
+        settings
     }
 
     /// Keys whose effective value differs in `other`.

@@ -126,9 +126,8 @@ fn follow<'s>(
 #[cold]
 fn leave(defer: Defer, hop: usize, response: &Response<'_>) -> Outcome {
     match hop {
-        0 if defer.outside => Outcome::Deferred,
-        0 => Outcome::Refused,
         _ if defer.outside && response.desires_recursion() => Outcome::Deferred,
+        0 => Outcome::Refused,
         // What it leads to, others know.
         _ => Outcome::Answer,
     }

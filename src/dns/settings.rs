@@ -25,7 +25,7 @@ pub struct Settings {
 /// Which queries are left to the cold side as they are: see [`Outcome::Deferred`](super::Outcome::Deferred).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Defer {
-    /// Those for names outside every zone, and those for which a CNAME of ours leads there, if they desire recursion.
+    /// Those that desire recursion, for names outside every zone or to which a CNAME of ours leads.
     pub outside: bool,
     /// Zone transfers (AXFR, IXFR), and whatever is signed (TSIG).
     pub transfers: bool,

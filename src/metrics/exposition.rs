@@ -27,6 +27,7 @@ impl Collector for Metrics {
         families.extend(self.replies(&workers));
         families.push(self.drops(&workers));
         families.extend(self.left(&workers));
+        families.extend(self.forward.get().into_iter().flat_map(|forward| forward.families()));
         families.extend(batches(&workers));
         families.extend(connections("dns_tcp", "DNS", &self.tcp));
         families.extend(self.api.families());

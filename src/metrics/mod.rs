@@ -10,7 +10,7 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::TextEncoder;
@@ -19,6 +19,7 @@ use prometheus::core::Collector;
 mod api;
 mod counters;
 mod exposition;
+mod forward;
 mod grpc;
 mod state;
 mod transfer;
@@ -29,6 +30,7 @@ pub use counters::{Close, DeferredCounters, Refusal, SharedCounters, TcpCounters
 use counters::{Histogram, fetch_add, nanoseconds};
 #[cfg(test)]
 pub(crate) use exposition::connections;
+pub use forward::{ForwardCounters, Forwarded, UpstreamState};
 pub use grpc::{GrpcCounters, Resync};
 pub use transfer::{Notified, Signature, TransferCounters, TransferKind, TransferRefusal};
 
@@ -38,6 +40,7 @@ pub struct Metrics {
     shared: Arc<SharedCounters>,
     tcp: Arc<TcpCounters>,
     deferred: Arc<DeferredCounters>,
+    forward: OnceLock<Arc<ForwardCounters>>,
     api: Arc<ApiCounters>,
     api_tcp: Arc<TcpCounters>,
     grpc: Arc<GrpcCounters>,
@@ -77,6 +80,7 @@ impl Metrics {
             shared: Arc::default(),
             tcp: Arc::default(),
             deferred: Arc::default(),
+            forward: OnceLock::new(),
             api: Arc::default(),
             api_tcp: Arc::default(),
             grpc: Arc::default(),
@@ -110,6 +114,12 @@ impl Metrics {
     /// The counters of what was left to the cold side.
     pub fn deferred(&self) -> Arc<DeferredCounters> {
         Arc::clone(&self.deferred)
+    }
+
+    /// Shows what a forwarder counts, from now on.
+    pub fn show_forwarder(&self, counters: &Arc<ForwardCounters>) {
+        // There is one forwarder in a server's life.
+        drop(self.forward.set(Arc::clone(counters)));
     }
 
     /// The counters of requests to the AWS API.

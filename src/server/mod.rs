@@ -23,6 +23,7 @@ use crate::channel::cloudmap::actions::Actions;
 use crate::channel::grpc::Parts;
 use crate::config::{Config, LogFormat};
 use crate::dns;
+use crate::explain::Explainer;
 use crate::health::Prober;
 use crate::metrics::Metrics;
 use crate::net::udp::{self, Worker};
@@ -38,6 +39,7 @@ mod access;
 mod api;
 mod declarations;
 mod deferred;
+mod forward;
 mod grpc;
 mod limits;
 mod state;
@@ -61,6 +63,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let keys = transfers::keys(&config)?;
     let sockets = Sockets::bind(&config)?;
     let listening = sockets.lines(api.scheme(), grpc.scheme())?;
+    let listening_on: Vec<SocketAddr> = sockets.dns.iter().map(|endpoint| endpoint.address).collect();
 
     let runtime = cold_runtime(&config)?;
     let mut signals = Signals::new(&runtime).context("cannot listen for signals")?;
@@ -81,7 +84,11 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let reload_declarations = declarations.follow(&runtime, sender.clone(), &metrics, &readiness);
 
     let stop = Stop::default();
-    let answerers = Answerers { transfers: transfers.clone().map(|transfers| transfers as _), ..Answerers::default() };
+    let forwarder = forward::start(&config, &listening_on, &views, &metrics)?;
+    let answerers = Answerers {
+        forwarder: forwarder.clone().map(|forwarder| forwarder as _),
+        transfers: transfers.clone().map(|transfers| transfers as _),
+    };
     let plane = DataPlane::start(&config, sockets.dns, &views, answerers, &metrics, &stop, &runtime)?;
     let actions = Arc::new(actions);
     let handler = move |request| {
@@ -99,6 +106,12 @@ pub fn run(config: Config) -> anyhow::Result<()> {
             catalog: catalog.clone(),
             history,
             visibility,
+            explainer: Explainer {
+                views: views.clone(),
+                vpcs: config.vpcs.iter().map(|vpc| vpc.id.clone()).collect(),
+                catalog: catalog.clone(),
+                settings: Arc::new(config.answers.clone()),
+            },
             followers: Arc::default(),
             readiness: Arc::clone(&readiness),
             counters: metrics.grpc(),
@@ -109,6 +122,11 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let reload_certificates = [of_api, of_grpc];
     // Secondaries ask at once: they must find us answering.
     transfers.map(|transfers| requests.spawn_on(transfers.run(stop.receiver()), runtime.handle()));
+    if let Some(forwarder) = &forwarder {
+        // Our own sockets answer now, so that a loop is found.
+        let _guard = runtime.enter();
+        forwarder.start();
+    }
     announce(&config, &listening);
     readiness.set_ready();
 

@@ -6,9 +6,9 @@ use crate::config::{Config, Faults};
 use crate::metrics::Metrics;
 use crate::registry::Registry;
 use crate::table::Views;
-use crate::transfer::Transfers;
 use crate::transfer::keys::Keys;
 use crate::transfer::rules::Rules;
+use crate::transfer::{Limits, Transfers};
 
 /// The keys that the configuration names.
 pub(super) fn keys(config: &Config) -> Result<Keys, Faults> {
@@ -28,5 +28,5 @@ pub(super) fn load(
     }
     let rules = Rules::new(config.transfers.clone());
     let (views, handles) = (views.clone(), registry.handles());
-    Transfers::new(rules, keys, views, handles, &config.answers, metrics.transfers()).map(Some)
+    Transfers::new(rules, keys, views, handles, Limits::default(), &config.answers, metrics.transfers()).map(Some)
 }

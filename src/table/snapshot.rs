@@ -43,6 +43,12 @@ impl Snapshot {
         self.revision
     }
 
+    /// Whether both share all of their names' memory, and so are the same.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let pairs = || self.groups.iter().zip(&other.groups);
+        self.groups.len() == other.groups.len() && pairs().all(|(one, two)| Arc::ptr_eq(one, two))
+    }
+
     /// Owner names, empty non-terminals included.
     pub fn names(&self) -> usize {
         self.names

@@ -75,7 +75,7 @@ impl Journal {
     /// A journal that begins now. It notes the changes of zones whose apex, in wire form, `is_wanted`, as far as `most`
     /// octets hold them.
     pub fn new(handles: Vec<Handle>, most: usize, is_wanted: impl Fn(&[u8]) -> bool + Send + 'static) -> Self {
-        let tables = handles.iter().map(Handle::load).collect();
+        let tables = handles.iter().map(Handle::load_apart).collect();
         Self {
             handles,
             tables,
@@ -92,10 +92,10 @@ impl Journal {
     pub fn catch_up(&mut self) {
         for view in 0..self.handles.len() {
             let (Some(handle), Some(held)) = (self.handles.get(view), self.tables.get_mut(view)) else { continue };
-            let published = handle.load();
-            if Arc::ptr_eq(&published, held) {
+            if handle.load().is_same_as(held) {
                 continue;
             }
+            let published = handle.load_apart();
             let before = std::mem::replace(held, Arc::clone(&published));
             self.note(view, &before, &published);
         }
@@ -111,7 +111,12 @@ impl Journal {
     /// Whether something was published since the last call of [`Self::catch_up`].
     pub fn is_behind(&self) -> bool {
         let pairs = self.handles.iter().zip(&self.tables);
-        pairs.into_iter().any(|(handle, table)| !Arc::ptr_eq(&handle.load(), table))
+        pairs.into_iter().any(|(handle, table)| !handle.load().is_same_as(table))
+    }
+
+    /// Whether there is something for [`Self::catch_up`] or [`Self::take_changed`].
+    pub fn has_news(&self) -> bool {
+        !self.changed.is_empty() || self.is_behind()
     }
 
     /// Every zone whose changes are noted.

@@ -28,7 +28,7 @@ pub mod text;
 pub mod tsig;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Sender;
@@ -48,8 +48,6 @@ use crate::wire::{Edns, Name, NameKey, Query};
 
 /// Octets of changes that are kept for incremental transfers, of all zones.
 const JOURNAL_MOST: usize = 64 << 20;
-/// Transfers that run at once; others wait.
-const CONCURRENT: usize = 8;
 /// Smallest limit of a response over UDP, in octets (RFC 1035 §4.2.1).
 const UDP_LEAST: u16 = 512;
 
@@ -61,12 +59,39 @@ mod extended {
     pub(super) const NOT_AUTHORITATIVE: u16 = 20;
 }
 
+/// What transfers may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Transfers that run at once; others wait.
+    pub concurrent: usize,
+    /// How long they wait for their turn.
+    pub turn: Duration,
+    /// How long a client may take to make room for one more message.
+    pub write: Duration,
+    /// How long one transfer may take, since it holds on to what is published no more.
+    pub whole: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            concurrent: 8,
+            turn: Duration::from_secs(10),
+            write: Duration::from_secs(30),
+            whole: Duration::from_secs(15 * 60),
+        }
+    }
+}
+
 /// Answers transfers and signed queries, and notifies secondaries.
 pub struct Transfers {
     rules: Rules,
     keys: Keys,
     views: Views,
+    /// What is published, view by view.
+    handles: Vec<Handle>,
     journal: Mutex<Journal>,
+    limits: Limits,
     settings: Arc<Settings>,
     permits: Arc<Semaphore>,
     counters: Arc<TransferCounters>,
@@ -80,6 +105,7 @@ impl Transfers {
         keys: Keys,
         views: Views,
         handles: Vec<Handle>,
+        limits: Limits,
         settings: &Settings,
         counters: Arc<TransferCounters>,
     ) -> Result<Arc<Self>, Faults> {
@@ -89,14 +115,15 @@ impl Transfers {
             return Err(Faults(faults));
         }
         let wanted = rules.clone();
-        let journal = Journal::new(handles, JOURNAL_MOST, move |apex| wanted.of(apex).is_some());
+        let journal = Journal::new(handles.clone(), JOURNAL_MOST, move |apex| wanted.of(apex).is_some());
         // What comes here is not left to others again.
         let settings = Arc::new(Settings { defer: Defer::default(), ..settings.clone() });
-        let permits = Arc::new(Semaphore::new(CONCURRENT));
-        Ok(Arc::new(Self { rules, keys, views, journal: Mutex::new(journal), settings, permits, counters }))
+        let permits = Arc::new(Semaphore::new(limits.concurrent));
+        let journal = Mutex::new(journal);
+        Ok(Arc::new(Self { rules, keys, views, handles, journal, limits, settings, permits, counters }))
     }
 
-    /// The journal; held for lookups, and while it catches up.
+    /// The journal, for threads that may wait: it is held while somebody catches up.
     fn journal(&self) -> MutexGuard<'_, Journal> {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -260,3 +287,6 @@ fn opt(edns: Edns, settings: &Settings, length: u8) -> [u8; 11] {
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
+
+#[cfg(test)]
+mod tests;

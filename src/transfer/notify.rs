@@ -21,8 +21,8 @@ use super::records::Soa;
 use super::tsig::Session;
 use super::{Transfers, now};
 use crate::metrics::Notified;
-use crate::wire::HEADER_LENGTH;
 use crate::wire::types::{class, rtype};
+use crate::wire::{HEADER_LENGTH, Name};
 
 /// How often we look for changes: bursts within it are one.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -34,8 +34,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const ATTEMPTS: u32 = 6;
 /// After this long without a change a task ends.
 const IDLE: Duration = Duration::from_secs(60);
-/// Messages that wait for an answer at once.
-const CONCURRENT: usize = 64;
+/// Messages to one secondary that wait for an answer at once: one that is away keeps the others from nothing.
+const CONCURRENT: usize = 16;
 /// NOTIFY, with AA (RFC 1996 §3.4, §3.7), as it lies in the third octet of a header.
 const NOTIFY_AA: u8 = 4 << 3 | 4;
 
@@ -47,7 +47,7 @@ impl Transfers {
     /// every zone: they may have missed something meanwhile.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let follow = async {
-            let sockets = Arc::new(Semaphore::new(CONCURRENT));
+            let mut permits: HashMap<SocketAddr, Arc<Semaphore>> = HashMap::new();
             // Dropped with the future, and all tasks with it.
             let mut tasks = JoinSet::new();
             let mut targets: HashMap<Target, watch::Sender<()>> = HashMap::new();
@@ -57,7 +57,8 @@ impl Transfers {
                     let is_told = targets.get(&target).is_some_and(|changes| changes.send(()).is_ok());
                     if !is_told {
                         let (sender, changes) = watch::channel(());
-                        tasks.spawn(Arc::clone(&self).notify(target.clone(), changes, Arc::clone(&sockets)));
+                        let permits = permits.entry(target.1).or_insert_with(|| Arc::new(Semaphore::new(CONCURRENT)));
+                        tasks.spawn(Arc::clone(&self).notify(target.clone(), changes, Arc::clone(permits)));
                         targets.insert(target, sender);
                     }
                 }
@@ -76,15 +77,17 @@ impl Transfers {
 
     /// The zones that changed.
     async fn changes(self: &Arc<Self>) -> HashSet<ZoneKey> {
-        if self.journal().is_behind() {
-            self.blocking(|transfers| {
-                let mut journal = transfers.journal();
-                journal.catch_up();
-                transfers.counters.set_journal(journal.octets());
-            })
-            .await;
+        // Busy is whoever will tell us of a change soon.
+        if !self.journal.try_lock().is_ok_and(|journal| journal.has_news()) {
+            return HashSet::new();
         }
-        self.journal().take_changed()
+        self.blocking(|transfers| {
+            let mut journal = transfers.journal();
+            journal.catch_up();
+            transfers.counters.set_journal(journal.octets());
+            journal.take_changed()
+        })
+        .await
     }
 
     /// Runs `work` on a thread that may be busy for a while.
@@ -101,13 +104,13 @@ impl Transfers {
     }
 
     /// Notifies one secondary of one zone whenever that changes.
-    async fn notify(self: Arc<Self>, target: Target, mut changes: watch::Receiver<()>, sockets: Arc<Semaphore>) {
+    async fn notify(self: Arc<Self>, target: Target, mut changes: watch::Receiver<()>, permits: Arc<Semaphore>) {
         let ((view, zone), address) = &target;
         loop {
             changes.mark_unchanged();
             let begun = Instant::now();
-            let Some(soa) = self.journal().table(*view).and_then(|table| Soa::of(table, zone)) else { return };
-            match self.persuade(&target, &sockets).await {
+            let Some(soa) = self.published(*view, zone) else { return };
+            match self.persuade(&target, &permits).await {
                 Notified::Acknowledged => {}
                 Notified::Refused => warn!("{address} refuses to be notified of {zone} {}", soa.serial),
                 Notified::GivenUp => info!("{address} does not answer to being notified of {zone} {}", soa.serial),
@@ -121,13 +124,13 @@ impl Transfers {
     }
 
     /// Sends a notification until it is acknowledged, refused or given up, and counts what became of it.
-    async fn persuade(&self, target: &Target, sockets: &Semaphore) -> Notified {
+    async fn persuade(&self, target: &Target, permits: &Semaphore) -> Notified {
         let ((view, zone), address) = target;
         let mut wait = FIRST_WAIT;
         let mut notified = Notified::GivenUp;
         for _ in 0..ATTEMPTS {
-            let Ok(_permit) = sockets.acquire().await else { break };
-            let Some(soa) = self.journal().table(*view).and_then(|table| Soa::of(table, zone)) else { break };
+            let Ok(_permit) = permits.acquire().await else { break };
+            let Some(soa) = self.published(*view, zone) else { break };
             let until = Instant::now() + wait;
             self.counters.notify();
             let asked = self.ask(&soa, zone.as_wire(), *address);
@@ -144,6 +147,11 @@ impl Transfers {
         }
         self.counters.notified(notified);
         notified
+    }
+
+    /// The SOA of a zone as it is published.
+    fn published(&self, view: usize, zone: &Name) -> Option<Soa> {
+        Soa::of(&self.handles.get(view)?.load(), zone)
     }
 
     /// Sends one message and waits for its response, whose rcode it returns.

@@ -173,7 +173,7 @@ pub fn is_later(a: u32, b: u32) -> bool {
 
 /// The nodes of the zone at `apex`, in no particular order.
 ///
-/// It looks at every node of the table: some 20 ns each, so that a table of a million names costs what transferring a
+/// It looks at every node of the table, for some tens of nanoseconds each, so that a table of a million names costs what transferring a
 /// few ten thousand records costs, on a thread of its own; and nothing has to be kept per zone for it.
 pub fn nodes<'s>(table: &'s Snapshot, apex: &Name) -> impl Iterator<Item = Node<'s>> {
     table.nodes().filter(move |node| node.name().get(node.apex_offset()..) == Some(apex.as_wire()))

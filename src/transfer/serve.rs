@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::Sender;
 use tokio::time::timeout;
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
 use super::journal::Difference;
 use super::messages::Messages;
@@ -22,11 +22,6 @@ use crate::metrics::{TransferKind, TransferRefusal};
 use crate::table::Snapshot;
 use crate::wire::types::rtype;
 use crate::wire::{HEADER_LENGTH, Name, Query, Reader, Short};
-
-/// How long a client may take to make room for one more message.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a transfer waits for its turn.
-const TURN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A query for a transfer, verified if it was signed.
 pub(super) struct Request {
@@ -57,13 +52,13 @@ impl Transfers {
     pub(super) async fn transfer(self: Arc<Self>, request: Request, responses: Sender<Vec<u8>>) {
         if let Some(refusal) = self.refusal(&request) {
             let Request { message, zone, session, client, .. } = request;
-            info!("transfer of {zone} to {client} refused: {refusal:?}");
+            debug!("transfer of {zone} to {client} refused: {refusal:?}");
             if let Some(response) = self.refuse(&message, refusal, session) {
                 send(&responses, response).await;
             }
             return;
         }
-        let turn = timeout(TURN_TIMEOUT, Arc::clone(&self.permits).acquire_owned()).await;
+        let turn = timeout(self.limits.turn, Arc::clone(&self.permits).acquire_owned()).await;
         let Ok(Ok(permit)) = turn else {
             if let Some(response) = self.refuse(&request.message, TransferRefusal::Busy, request.session) {
                 send(&responses, response).await;
@@ -83,13 +78,7 @@ impl Transfers {
     fn refusal(&self, request: &Request) -> Option<TransferRefusal> {
         let Request { message, query, zone, session, client, transport } = request;
         let key = session.as_ref().map(|session| session.key().name());
-        let view = self.views.view_of(*client);
-        let is_known = {
-            let journal = self.journal();
-            [view, 0].into_iter().any(|view| journal.table(view).is_some_and(|table| Soa::of(table, zone).is_some()))
-        };
-        let is_new = || self.views.load(view).seen().has_zone(zone);
-        if !is_known && !is_new() {
+        if !self.views.load(self.views.view_of(*client)).seen().has_zone(zone) {
             return Some(TransferRefusal::NotAuthoritative);
         }
         if !self.rules.allow(zone, *client, key) {
@@ -117,7 +106,9 @@ impl Transfers {
         let Request { message, query, zone, session, client, transport } = request;
         let head = message.get(..query.question_end).unwrap_or_default();
         let opt = query.edns.map(|edns| opt(edns, &self.settings, 0));
-        let mut stream = Stream { messages: Messages::new(head, opt), records: 0, session, responses, runtime };
+        let until = (begun + self.limits.whole, self.limits.write);
+        let messages = Messages::new(head, opt);
+        let mut stream = Stream { messages, records: 0, session, responses, runtime, until };
         let sent = match transport {
             Transport::Tcp => content.write(&zone, &mut |record| stream.put(record)).and_then(|()| stream.finish()),
             Transport::Udp => stream.datagram(&content, &zone, self.udp_limit(query.edns)),
@@ -128,9 +119,11 @@ impl Transfers {
         };
         self.counters.end(kind, whole, records, elapsed);
         if whole {
-            info!("transfer of {zone} {serial} to {client}: {kind:?}, {records} records in {elapsed:?}");
+            debug!("transfer of {zone} {serial} to {client}: {kind:?}, {records} records in {elapsed:?}");
         } else {
-            warn!("transfer of {zone} {serial} to {client} ended after {records} records: the client went away");
+            warn!(
+                "transfer of {zone} {serial} to {client} ended after {records} records: the client went away, or reads too slowly"
+            );
         }
     }
 
@@ -195,6 +188,8 @@ struct Stream {
     session: Option<Session>,
     responses: Sender<Vec<u8>>,
     runtime: Handle,
+    /// When all has to be sent, and how long one message may wait.
+    until: (Instant, Duration),
 }
 
 impl Stream {
@@ -234,10 +229,12 @@ impl Stream {
         if let Some(session) = &mut self.session {
             session.sign(&mut message, now());
         }
+        let (until, most) = self.until;
+        let most = most.min(until.saturating_duration_since(Instant::now()));
         let sent = async {
             // No message can be longer: a record that long is none that we can send.
             match message.len() <= usize::from(u16::MAX) {
-                true => timeout(WRITE_TIMEOUT, self.responses.send(message)).await.is_ok_and(|sent| sent.is_ok()),
+                true => timeout(most, self.responses.send(message)).await.is_ok_and(|sent| sent.is_ok()),
                 false => false,
             }
         };

@@ -4,6 +4,7 @@
 //! * `api`: who may ask the AWS API.
 //! * `client`: the program as its own client, from `get` to `watch`.
 //! * `export`: a registry that moves from folder to folder.
+//! * `forward`: names of others, asked of upstreams that answer, delay, hang, die or loop.
 //! * `probes`: active health checks.
 //! * `crash`: what is left after a kill, and data folders that are not for this server.
 //! * `reload`: declarations that change while queries come in; not one answer may be lost or wrong.
@@ -25,6 +26,7 @@ mod client;
 mod clients;
 mod crash;
 mod export;
+mod forward;
 mod netns;
 mod probes;
 mod queries;

@@ -241,6 +241,15 @@ fn first_fault(faults: Vec<attributes::AttributeFault>) -> Result<(), Bad> {
     }
 }
 
+/// A status in the protocol's words.
+pub(super) fn health_status(status: HealthStatus) -> proto::HealthStatus {
+    match status {
+        HealthStatus::Healthy => proto::HealthStatus::Healthy,
+        HealthStatus::Unhealthy => proto::HealthStatus::Unhealthy,
+        HealthStatus::Unknown => proto::HealthStatus::Unknown,
+    }
+}
+
 /// What a node may be called: it stands in logs and metrics.
 pub(super) fn node(name: &str) -> Result<(), Bad> {
     let fits = name.len() <= 64 && name.bytes().all(|octet| octet.is_ascii_graphic());
