@@ -37,6 +37,8 @@ impl Collector for Metrics {
         families.extend(self.transfers.families());
         families.extend(self.registry());
         families.extend(self.state.families());
+        // The encoder refuses families without a sample: a registry without namespaces has some.
+        families.retain(|family| !family.get_metric().is_empty());
         families
     }
 }
