@@ -7,8 +7,8 @@
 use std::future;
 use std::io;
 use std::net::TcpListener;
-use std::sync::atomic::AtomicU8;
 use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::{AtomicBool, AtomicU8};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -36,6 +36,8 @@ const GRACE: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub struct Readiness {
     phase: AtomicU8,
+    /// Whether answers are held back, or there are none yet.
+    withheld: AtomicBool,
     faults: ArcSwap<Vec<String>>,
     store_fault: OnceLock<String>,
 }
@@ -60,7 +62,12 @@ impl Readiness {
 
     /// Whether this server should get queries.
     pub fn is_ready(&self) -> bool {
-        self.phase.load(Acquire) == READY
+        self.phase.load(Acquire) == READY && !self.withheld.load(Acquire)
+    }
+
+    /// Whether answers are held back, because what they would be from is too old, or missing.
+    pub fn set_withheld(&self, withheld: bool) {
+        self.withheld.store(withheld, Release);
     }
 
     /// Faults of the declaration as it is on disk; none once it has been applied. They do not make the server
@@ -97,9 +104,22 @@ struct ReadyBody<'a> {
     ready: bool,
     revision: u64,
     declaration: DeclarationBody<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    follow: Option<FollowBody>,
     /// Why nothing can be registered until the server is started anew.
     #[serde(skip_serializing_if = "Option::is_none")]
     store_fault: Option<&'a str>,
+}
+
+/// How the following of another server fares.
+#[derive(Serialize)]
+struct FollowBody {
+    /// The one in step with which we are.
+    connected: Option<Box<str>>,
+    /// Since one vouched for the state.
+    stale_seconds: Option<f64>,
+    /// Whether that is too long, or there is no state.
+    too_old: bool,
 }
 
 /// How the declaration files fare.
@@ -190,6 +210,11 @@ async fn readyz(extract::State(state): extract::State<State>) -> Response {
         ready,
         revision: state.metrics.revision(),
         declaration: DeclarationBody { loads: state.metrics.declaration_loads(), faults: &faults },
+        follow: state.metrics.follow().map(|status| FollowBody {
+            connected: status.primary(),
+            stale_seconds: status.age().map(|age| age.as_secs_f64()),
+            too_old: status.is_too_old(),
+        }),
         store_fault: state.readiness.store_fault(),
     };
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

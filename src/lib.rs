@@ -25,6 +25,7 @@
 //! | [`registry`] | the single writer: commands become rows, snapshots and a catalog; [`registry::store`] keeps the rows |
 //! | [`channel`] | how commands arrive: [`channel::file`] from declarations, [`channel::cloudmap`] over AWS's API, [`channel::grpc`] over our own |
 //! | [`transfer`] | zone transfer out: AXFR, IXFR, NOTIFY, signatures |
+//! | [`follow`] | the state of another node, which this one answers from: its stream, its file, and how old it may be |
 //! | [`health`] | probes of instances |
 //! | [`explain`] | what a query would be answered, and why |
 //! | [`sigv4`] | AWS's signatures, made and verified |
@@ -73,6 +74,7 @@ pub mod config;
 pub mod credentials;
 pub mod dns;
 pub mod explain;
+pub mod follow;
 pub mod forward;
 pub mod health;
 pub mod metrics;

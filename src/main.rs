@@ -119,6 +119,9 @@ Examples:
   The same from the environment:
     FINGERPOST_DECLARE=/etc/fingerpost/namespaces FINGERPOST_DNS='0.0.0.0:53,[::]:53' fingerpost serve
 
+  Beside a task, answer what another server answers, from memory and without a store:
+    fingerpost serve --follow http://10.0.0.10:8301 --namespaces production.local --workers 1
+
   From a file; `fingerpost check fingerpost.toml` validates it:
     fingerpost serve --config fingerpost.toml
 

@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use crate::dns;
 use crate::forward::Settings as Forward;
 use crate::net::connections::Limits;
 use crate::registry::Quotas;
 use crate::wire::Name;
+use crate::{dns, follow};
 
 pub mod file;
+mod following;
 mod forward;
 mod options;
 mod transfers;
@@ -46,6 +47,8 @@ pub struct Config {
     pub grpc: Option<SocketAddr>,
     /// Where `/metrics`, `/livez` and `/readyz` are served.
     pub admin: SocketAddr,
+    /// Whom to follow; `None` for a server of its own.
+    pub follow: Option<follow::Settings>,
     /// UDP worker threads, at least one.
     pub workers: usize,
     /// Names in the NS records of our zones, at least one; the first is also the SOA's.
@@ -128,6 +131,7 @@ impl Config {
     /// Decides every option: `given` over `file` over the default.
     pub fn resolve(given: Options, file: Options) -> Result<Self, Faults> {
         let kept = given.clone();
+        let follow = following::resolve(&given, &file)?;
         let warnings = warnings(&given, &file);
         let forward = forward::settings(&given, &file);
         let local = |port| Address(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
@@ -138,9 +142,10 @@ impl Config {
             data_dir: Some(pick(given.data_dir, file.data_dir, || "./fingerpost-data".into()))
                 .filter(|folder| folder.as_os_str() != "none"),
             dns: dns.into_iter().map(|address| address.0).collect(),
-            api: pick(given.api, file.api, || Switch(Some(local(8300).0))).0,
-            grpc: pick(given.grpc, file.grpc, || Switch(Some(local(8301).0))).0,
+            api: pick(given.api, file.api, || Switch(follow.is_none().then_some(local(8300).0))).0,
+            grpc: pick(given.grpc, file.grpc, || Switch(follow.is_none().then_some(local(8301).0))).0,
             admin: pick(given.admin, file.admin, || local(9300)).0,
+            follow,
             workers: given.workers.or(file.workers).map_or_else(cores, number),
             name_servers: given
                 .name_server
@@ -164,6 +169,7 @@ impl Config {
                 tcp_keepalive: idle_timeout * 10,
                 // The server sets it, once it knows who answers what is left.
                 defer: dns::Defer::default(),
+                stale: dns::Stale::default(),
             },
             tcp: Limits {
                 idle_timeout: Duration::from_secs(idle_timeout.into()),
@@ -260,6 +266,8 @@ impl Config {
         let text = |text: Option<&[u8]>| text.map_or_else(|| "none".to_owned(), |t| String::from_utf8_lossy(t).into());
         let path = |path: Option<&Path>| path.map_or_else(|| "none".to_owned(), |path| path.display().to_string());
         let quota = |quota: Option<u32>| quota.map_or_else(|| "none".to_owned(), |quota| quota.to_string());
+        let identity = self.follow.as_ref().and_then(|follow| follow.tls.identity.as_ref());
+        let (max_stale, when_stale) = self.follow.as_ref().map_or(following::STALE, |f| (f.max_stale, f.when_stale));
         let (empty_service, ttl) = match self.answers.empty_service {
             dns::EmptyService::NoData { ttl } => (EmptyAnswer::NoData, ttl.to_string()),
             dns::EmptyService::NxDomain => (EmptyAnswer::NxDomain, "the zone's".to_owned()),
@@ -275,6 +283,14 @@ impl Config {
             ("grpc", Switch(self.grpc).to_string()),
             ("admin", self.admin.to_string()),
             ("workers", self.workers.to_string()),
+            ("follow", list(self.follow.iter().flat_map(|follow| &follow.primaries))),
+            ("namespaces", list(self.follow.iter().flat_map(|follow| &follow.namespaces))),
+            ("follow-ca", path(self.follow.as_ref().and_then(|follow| follow.tls.authorities.as_deref()))),
+            ("follow-cert", path(identity.map(|(certificate, _)| &**certificate))),
+            ("follow-key", path(identity.map(|(_, key)| &**key))),
+            ("follow-token-file", path(self.follow.as_ref().and_then(|follow| follow.token.as_deref()))),
+            ("max-stale", max_stale.as_secs().to_string()),
+            ("when-stale", when_stale.to_string()),
             ("udp-payload", self.answers.udp_payload.to_string()),
             ("nsid", text(self.answers.nsid.as_deref())),
             (
@@ -365,7 +381,7 @@ fn list(items: impl IntoIterator<Item = impl fmt::Display>) -> String {
 
 /// What is valid but will surprise.
 fn warnings(given: &Options, file: &Options) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings = following::warnings(given, file);
     if let Some(Address(admin)) = given.admin.or(file.admin).filter(|address| !address.0.ip().is_loopback()) {
         warnings
             .push(format!("admin listens beyond loopback, on {admin}: whoever can connect may read metrics and state"));
@@ -374,6 +390,10 @@ fn warnings(given: &Options, file: &Options) -> Vec<String> {
         && given.empty_service_ttl.or(file.empty_service_ttl).is_some()
     {
         warnings.push("empty-service-ttl has no effect while empty-service is nxdomain".to_owned());
+    }
+    let is_follower = given.follow.as_ref().or(file.follow.as_ref()).is_some_and(|follow| !follow.is_empty());
+    if is_follower {
+        return warnings;
     }
     let nobody_registers = [given.api.or(file.api), given.grpc.or(file.grpc)] == [Some(Switch(None)); 2];
     if given.declare.as_ref().or(file.declare.as_ref()).is_none_or(Vec::is_empty) && nobody_registers {

@@ -17,6 +17,7 @@ use super::values::{
     Text,
 };
 use super::vpcs::{self, Vpc};
+use crate::follow::{Primary, WhenStale};
 use crate::forward::Server;
 
 /// The options of `serve` that one source sets; `None` leaves the choice to the next source.
@@ -61,6 +62,85 @@ pub struct Options {
     /// Worker threads that answer UDP, each pinned to a core [default: one per core available]
     #[arg(long, value_name = "N", env = "FINGERPOST_WORKERS", hide_env_values = true)]
     pub workers: Option<Bounded<1, 1024>>,
+
+    /// Answer what the server at this gRPC address answers, http:// or https://, and register nothing; repeat it, or
+    /// separate addresses by commas, for others to turn to when it fails [default: none]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "FINGERPOST_FOLLOW",
+        hide_env_values = true,
+        help_heading = "Following",
+        value_delimiter = ','
+    )]
+    pub follow: Option<Vec<Primary>>,
+
+    /// Follow these namespaces, by name or id, and no others; repeat it, or separate them by commas
+    /// [default: none, all that the token allows]
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "FINGERPOST_NAMESPACES",
+        hide_env_values = true,
+        help_heading = "Following",
+        value_delimiter = ','
+    )]
+    pub namespaces: Option<Vec<String>>,
+
+    /// Certificates of the authorities that a followed server's is trusted by, in PEM
+    /// [default: none, those that this machine trusts]
+    #[arg(long, value_name = "FILE", env = "FINGERPOST_FOLLOW_CA", hide_env_values = true, help_heading = "Following")]
+    pub follow_ca: Option<PathBuf>,
+
+    /// Certificate to show to a followed server, with its chain, in PEM [default: none]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "FINGERPOST_FOLLOW_CERT",
+        hide_env_values = true,
+        help_heading = "Following"
+    )]
+    pub follow_cert: Option<PathBuf>,
+
+    /// Private key of that certificate, in PEM [default: none]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "FINGERPOST_FOLLOW_KEY",
+        hide_env_values = true,
+        help_heading = "Following"
+    )]
+    pub follow_key: Option<PathBuf>,
+
+    /// Token to show to a followed server: a file that its owner alone can read [default: none]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "FINGERPOST_FOLLOW_TOKEN_FILE",
+        hide_env_values = true,
+        help_heading = "Following"
+    )]
+    pub follow_token_file: Option<PathBuf>,
+
+    /// How old the state may be while no followed server can be reached, 5 to 31536000 [default: 86400]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "FINGERPOST_MAX_STALE",
+        hide_env_values = true,
+        help_heading = "Following"
+    )]
+    pub max_stale: Option<Bounded<5, 31_536_000>>,
+
+    /// What an older state answers: SERVFAIL, or what it says, marked as stale [default: servfail]
+    #[arg(
+        long,
+        value_name = "OUTCOME",
+        env = "FINGERPOST_WHEN_STALE",
+        hide_env_values = true,
+        help_heading = "Following"
+    )]
+    pub when_stale: Option<WhenStale>,
 
     /// Largest UDP response in octets, 512 to 4096; also advertised to clients [default: 1232]
     #[arg(long, value_name = "OCTETS", env = "FINGERPOST_UDP_PAYLOAD", hide_env_values = true, help_heading = "DNS")]

@@ -17,6 +17,14 @@ const ROWS: &[(&str, &str, &str, &str, &str)] = &[
     ("grpc", "127.0.0.1:21", "127.0.0.1:22", "\"127.0.0.1:23\"", "127.0.0.1:8301"),
     ("admin", "127.0.0.1:31", "127.0.0.1:32", "\"127.0.0.1:33\"", "127.0.0.1:9300"),
     ("workers", "1001", "1002", "1003", "one per core available"),
+    ("follow", "http://flag:1", "https://env:1,http://env:2", "[\"http://file:3\"]", ""),
+    ("namespaces", "flag.local", "a.env,b.env", "[\"file.local\"]", ""),
+    ("follow-ca", "/flag", "/env", "\"/file\"", "none"),
+    ("follow-cert", "/flag", "/env", "\"/file\"", "none"),
+    ("follow-key", "/flag", "/env", "\"/file\"", "none"),
+    ("follow-token-file", "/flag", "/env", "\"/file\"", "none"),
+    ("max-stale", "171", "172", "173", "86400"),
+    ("when-stale", "servfail", "serve", "\"servfail\"", "servfail"),
     ("udp-payload", "601", "602", "603", "1232"),
     ("nsid", "flag", "env", "\"file\"", "none"),
     ("name-server", "ns1.flag", "ns1.env,ns2.env", "[\"ns1.file\"]", "ns.fingerpost.invalid"),
@@ -107,7 +115,8 @@ fn long(key: &str) -> &str {
 }
 
 /// The effective value of `key` as text.
-fn effective(given: Options, mut file: Options, key: &str) -> String {
+fn effective(mut given: Options, mut file: Options, key: &str) -> String {
+    following(&mut given, &mut file, key);
     // Of these, one without the others is a fault.
     if key.starts_with("grpc-") {
         file.grpc_tls_cert.get_or_insert_with(|| "/beside".into());
@@ -121,6 +130,22 @@ fn effective(given: Options, mut file: Options, key: &str) -> String {
     let config = Config::resolve(given, file).unwrap();
     let settings: BTreeMap<_, _> = config.settings().into_iter().collect();
     settings[key].clone()
+}
+
+/// A follower has options of its own, and may not have some others: leaves those that `key` can stand beside.
+fn following(given: &mut Options, file: &mut Options, key: &str) {
+    if !["follow", "namespaces", "max-stale", "when-stale"].contains(&key) && !key.starts_with("follow-") {
+        (given.follow, given.namespaces, given.max_stale, given.when_stale) = Default::default();
+        (given.follow_ca, given.follow_cert, given.follow_key, given.follow_token_file) = Default::default();
+        return;
+    }
+    (given.declare, given.api, given.grpc) = Default::default();
+    file.follow.get_or_insert_with(|| vec!["http://beside:1".parse().unwrap()]);
+    if key == "follow-cert" {
+        file.follow_key.get_or_insert_with(|| "/beside".into());
+    } else if key == "follow-key" {
+        file.follow_cert.get_or_insert_with(|| "/beside".into());
+    }
 }
 
 fn in_file(key: &str, value: &str) -> Options {

@@ -46,6 +46,8 @@ enum Found<'s> {
     Dname(Node<'s>, usize),
     /// Nowhere: the closest encloser, whose name begins at this offset of the name, has nothing to offer.
     Nothing(Node<'s>, usize),
+    /// Into a zone, or into all that there could be, whose answers are withheld.
+    Withheld,
     /// Out of our zones.
     Foreign,
 }
@@ -103,6 +105,7 @@ fn follow<'s>(
                 // After a CNAME, too (RFC 6604 §3).
                 return Outcome::NxDomain;
             }
+            Found::Withheld => return if hop == 0 { Outcome::Withheld } else { Outcome::Answer },
             Found::Foreign => return leave(ctx.settings.defer, hop, response),
         }
         // On with the target, which ends the record just written; it begins where it was put.
@@ -143,6 +146,7 @@ fn locate<'s>(snapshot: &'s Snapshot, ctx: &mut Ctx, own: Option<Node<'s>>, qtyp
     if let Some(node) = own {
         return match node.flags() {
             flags if flags.has(Flags::OCCLUDED) => topmost_end(snapshot, ctx, 0),
+            flags if flags.has(Flags::WITHHELD) => Found::Withheld,
             // The DS record lies above the cut (RFC 4035 §3.1.4.1).
             flags if flags.has(Flags::CUT) && qtype != rtype::DS => Found::Cut(node, 0),
             _ => Found::Node(node),
@@ -152,6 +156,9 @@ fn locate<'s>(snapshot: &'s Snapshot, ctx: &mut Ctx, own: Option<Node<'s>>, qtyp
     let flags = encloser.flags();
     if flags.has(Flags::OCCLUDED) {
         return topmost_end(snapshot, ctx, offset);
+    }
+    if flags.has(Flags::WITHHELD) {
+        return Found::Withheld;
     }
     if flags.has(Flags::CUT) {
         return Found::Cut(encloser, offset);

@@ -28,7 +28,7 @@ use std::sync::Arc;
 pub use self::response::{Outcome, QueryType, Reply};
 use self::response::{Response, answer_fault};
 use self::select::Sampler;
-pub use self::settings::{Defer, EmptyService, MAX_UDP_PAYLOAD, Settings};
+pub use self::settings::{Defer, EmptyService, MAX_UDP_PAYLOAD, Settings, Stale};
 use self::zone_version::ZoneVersion;
 use crate::table::{Seen, Snapshot};
 use crate::wire::types::class;

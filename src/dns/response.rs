@@ -2,7 +2,7 @@
 
 use super::zone_version::{OPTION_LENGTH as ZONE_VERSION_LENGTH, ZoneVersion};
 use super::{Settings, Transport};
-use crate::wire::types::{class, option, rcode, rtype};
+use crate::wire::types::{class, extended_error, option, rcode, rtype};
 use crate::wire::{Edns, Fault, Full, HEADER_LENGTH, Options, Query, Writer};
 
 /// Smallest limit of a UDP response (RFC 1035 §4.2.1), in octets.
@@ -35,6 +35,8 @@ pub enum Outcome {
     BadVers,
     /// Nobody was there to find the answer out.
     ServFail,
+    /// In a zone of ours, or in what may be one, whose state is too old to be told.
+    Withheld,
     /// Silence: shorter than a header.
     Runt,
     /// Silence: a response (QR=1).
@@ -56,7 +58,7 @@ impl Outcome {
             | Self::Runt
             | Self::NotAQuery
             | Self::Deferred => rcode::NOERROR,
-            Self::ServFail => rcode::SERVFAIL,
+            Self::ServFail | Self::Withheld => rcode::SERVFAIL,
             Self::YxDomain => rcode::YXDOMAIN,
             Self::NxDomain => rcode::NXDOMAIN,
             Self::Refused => rcode::REFUSED,
@@ -211,6 +213,7 @@ impl<'b> Response<'b> {
     ) -> Reply {
         if let Some(edns) = query.edns {
             self.writer.release();
+            let opt = self.writer.length();
             // The room was reserved, so this cannot fail; a response without OPT would still be sound.
             let written = if self.opt_length == OPT_LENGTH {
                 self.write_opt(edns, settings, outcome, 0)
@@ -220,6 +223,9 @@ impl<'b> Response<'b> {
             };
             if written.is_ok() {
                 self.count(Section::Additional, 1);
+                if outcome == Outcome::Withheld || settings.stale.is_set() {
+                    self.put_extended_error(opt, outcome);
+                }
             }
         }
         // QDCOUNT is 1 in the query and stays.
@@ -278,6 +284,24 @@ impl<'b> Response<'b> {
         let [length_high, length_low] = (length as u16).to_be_bytes();
         let opt = [0, 0, 41, payload_high, payload_low, extended_rcode, 0, flags, 0, length_high, length_low];
         self.writer.put_array(opt)
+    }
+
+    /// Adds to the OPT record at `opt`, which is the last that was written, why the answer is not as it should be
+    /// (RFC 8914): nobody asks for that. Where there is no room, it is left out.
+    #[cold]
+    #[inline(never)]
+    fn put_extended_error(&mut self, opt: usize, outcome: Outcome) {
+        let code = match outcome {
+            Outcome::Withheld => extended_error::NO_REACHABLE_AUTHORITY,
+            Outcome::Referral => extended_error::STALE_ANSWER,
+            _ if outcome.is_authoritative() => extended_error::STALE_ANSWER,
+            _ => return,
+        };
+        let [[high, low], [code_high, code_low]] = [option::EXTENDED_ERROR, code].map(u16::to_be_bytes);
+        if self.writer.put_array([high, low, 0, 2, code_high, code_low]).is_ok() {
+            let length = u16::from_be_bytes(self.writer.peek(opt + OPT_LENGTH - 2));
+            self.writer.patch(opt + OPT_LENGTH - 2, (length + 6).to_be_bytes());
+        }
     }
 
     /// Appends the OPT record with the options asked for; room was reserved for all of them.

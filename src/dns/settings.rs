@@ -1,4 +1,7 @@
-//! Settings of the data plane, fixed while a worker runs.
+//! Settings of the data plane, fixed while a worker runs; but for one mark, which says that answers are stale.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Largest value of [`Settings::udp_payload`], and the size of a UDP buffer, in octets.
 pub const MAX_UDP_PAYLOAD: usize = 4096;
@@ -20,6 +23,8 @@ pub struct Settings {
     pub tcp_keepalive: u16,
     /// Which queries are left to the cold side.
     pub defer: Defer,
+    /// Whether answers are older than they should be.
+    pub stale: Stale,
 }
 
 /// Which queries are left to the cold side as they are: see [`Outcome::Deferred`](super::Outcome::Deferred).
@@ -29,6 +34,24 @@ pub struct Defer {
     pub outside: bool,
     /// Zone transfers (AXFR, IXFR), and whatever is signed (TSIG).
     pub transfers: bool,
+}
+
+/// Whether answers are older than they should be, which clients that speak EDNS are told (RFC 8914 §4.4). Clones are one
+/// mark.
+#[derive(Clone, Debug, Default)]
+pub struct Stale(Arc<AtomicBool>);
+
+impl Stale {
+    /// Sets or clears the mark; answers of a moment later have it.
+    pub fn set(&self, is_stale: bool) {
+        self.0.store(is_stale, Ordering::Relaxed);
+    }
+
+    /// Whether it is set.
+    #[inline]
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// What a registered service with nothing to give answers.
@@ -54,6 +77,7 @@ impl Default for Settings {
             empty_service: EmptyService::NoData { ttl: 1 },
             tcp_keepalive: 100,
             defer: Defer::default(),
+            stale: Stale::default(),
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) const QUERY_TYPES: [(QueryType, &str); 8] = [
 ];
 
 /// Every outcome at its index, with its label.
-pub(super) const OUTCOMES: [(Outcome, &str); 13] = [
+pub(super) const OUTCOMES: [(Outcome, &str); 14] = [
     (Outcome::Answer, "answer"),
     (Outcome::NoData, "nodata"),
     (Outcome::NxDomain, "nxdomain"),
@@ -58,6 +58,7 @@ pub(super) const OUTCOMES: [(Outcome, &str); 13] = [
     (Outcome::NotImp, "notimp"),
     (Outcome::BadVers, "badvers"),
     (Outcome::ServFail, "servfail"),
+    (Outcome::Withheld, "withheld"),
     (Outcome::Runt, "runt"),
     (Outcome::NotAQuery, "not_a_query"),
     (Outcome::Deferred, "deferred"),
@@ -101,9 +102,10 @@ fn outcome_index(outcome: Outcome) -> usize {
         Outcome::NotImp => 7,
         Outcome::BadVers => 8,
         Outcome::ServFail => 9,
-        Outcome::Runt => 10,
-        Outcome::NotAQuery => 11,
-        Outcome::Deferred => 12,
+        Outcome::Withheld => 10,
+        Outcome::Runt => 11,
+        Outcome::NotAQuery => 12,
+        Outcome::Deferred => 13,
     }
 }
 

@@ -37,6 +37,7 @@ impl Collector for Metrics {
         families.extend(self.transfers.families());
         families.extend(self.registry());
         families.extend(self.state.families());
+        families.extend(self.follow.get().into_iter().flat_map(|status| super::follow::families(status)));
         // The encoder refuses families without a sample: a registry without namespaces has some.
         families.retain(|family| !family.get_metric().is_empty());
         families
@@ -307,7 +308,7 @@ fn rcode(outcome: Outcome) -> Option<&'static str> {
         Outcome::FormErr => Some("FORMERR"),
         Outcome::NotImp => Some("NOTIMP"),
         Outcome::BadVers => Some("BADVERS"),
-        Outcome::ServFail => Some("SERVFAIL"),
+        Outcome::ServFail | Outcome::Withheld => Some("SERVFAIL"),
         Outcome::Runt | Outcome::NotAQuery | Outcome::Deferred => None,
     }
 }

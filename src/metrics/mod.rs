@@ -16,9 +16,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use prometheus::TextEncoder;
 use prometheus::core::Collector;
 
+use crate::follow::Status;
+
 mod api;
 mod counters;
 mod exposition;
+mod follow;
 mod forward;
 mod grpc;
 mod state;
@@ -50,6 +53,7 @@ pub struct Metrics {
     publish: PublishHistogram,
     declaration: DeclarationCounters,
     state: state::StateGauges,
+    follow: OnceLock<Arc<Status>>,
     started: Duration,
 }
 
@@ -90,6 +94,7 @@ impl Metrics {
             publish: Histogram::default(),
             declaration: DeclarationCounters::default(),
             state: state::StateGauges::default(),
+            follow: OnceLock::new(),
             started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
         }
     }
@@ -171,6 +176,16 @@ impl Metrics {
     /// The published revision.
     pub fn revision(&self) -> u64 {
         self.snapshot.revision.load(Relaxed)
+    }
+
+    /// Shows how the following of another node fares, from now on.
+    pub fn set_follow(&self, status: Arc<Status>) {
+        let _ = self.follow.set(status);
+    }
+
+    /// How the following of another node fares, if there is one.
+    pub fn follow(&self) -> Option<&Status> {
+        self.follow.get().map(|status| &**status)
     }
 
     /// How often the declaration was read and applied.

@@ -34,6 +34,8 @@ pub struct Catalog {
     pub(super) hashes: HashMap<NamespaceId, u64>,
     /// The SOA serial of each namespace's zone.
     pub(super) serials: HashMap<NamespaceId, u32>,
+    /// Names in the NS records of the zones.
+    pub(super) name_servers: Vec<Name>,
 }
 
 impl Catalog {
@@ -106,6 +108,11 @@ impl Catalog {
     /// The SOA serial of a namespace's zone.
     pub fn serial(&self, namespace: NamespaceId) -> u32 {
         self.serials.get(&namespace).copied().unwrap_or_default()
+    }
+
+    /// Names in the NS records of the zones; the first is also the SOA's.
+    pub fn name_servers(&self) -> &[Name] {
+        &self.name_servers
     }
 
     /// How many instances all services have.

@@ -2,6 +2,7 @@
 
 use super::push::Push;
 use super::replicate::Replica;
+use super::withhold::Withhold;
 use crate::model::{
     Attributes, DnsRecord, HealthCheck, HealthStatus, NamespaceId, NamespaceType, OperationId, Probe, RoutingPolicy,
     ServiceId, State,
@@ -48,12 +49,14 @@ pub enum Command {
     Push(Push),
     /// What another node changed, which this one follows.
     Replicate(Box<Replica>),
+    /// Which answers are held back from now on.
+    Withhold(Withhold),
 }
 
 impl Command {
-    /// Whether it brings many things at once, and so is a batch of its own.
+    /// Whether it is a batch of its own: as one that brings many things at once is.
     pub(super) fn is_declaration(&self) -> bool {
-        matches!(self, Self::Declare(_) | Self::Import(_) | Self::Replicate(_))
+        matches!(self, Self::Declare(_) | Self::Import(_) | Self::Replicate(_) | Self::Withhold(_))
     }
 }
 

@@ -34,6 +34,9 @@ pub(super) struct Compiled {
 pub(super) fn compile(draft: &Draft<'_>, revision: u64) -> Result<Compiled, Refusal> {
     let mut editors: Vec<Option<Editor<'_>>> = draft.tables.iter().map(|_| None).collect();
     let mut touched: HashSet<NamespaceId> = draft.namespaces.keys().chain(draft.serials.keys()).copied().collect();
+    if draft.name_servers.is_some() {
+        touched.extend(draft.catalog.namespaces.keys());
+    }
     let mut edits = Vec::new();
     for (id, after) in &draft.services {
         let before = draft.catalog.services.get(id).map(|entry| &**entry);
@@ -228,7 +231,7 @@ fn put_apex<'d>(
     let fault = |fault| Refusal::Name { namespace: entry.name.clone(), fault };
     let editor = editor(editors, draft, view);
     let zone = Zone { apex };
-    let name_servers = &draft.settings.name_servers;
+    let name_servers = draft.name_servers.as_ref().unwrap_or(&draft.settings.name_servers);
     let apex = Apex { service, soa_ttl, source, serial: serial(draft, id, revision), name_servers };
     compile::put_apex(editor, &zone, &apex).map_err(fault)
 }

@@ -54,6 +54,8 @@ pub(super) struct Draft<'c> {
     pub(super) follows: Option<Revision>,
     /// The state hash that it must come to.
     pub(super) expected_hash: Option<u64>,
+    /// Names of the other node's name servers, if they are others than those here.
+    pub(super) name_servers: Option<Vec<Name>>,
 }
 
 /// What happens to an instance at a time, if nobody says otherwise before: its status turns, or its lease ends.
@@ -87,6 +89,7 @@ impl<'c> Draft<'c> {
             serials: HashMap::new(),
             follows: None,
             expected_hash: None,
+            name_servers: None,
         }
     }
 

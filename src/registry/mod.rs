@@ -33,6 +33,7 @@ mod settings;
 mod state_hash;
 pub mod store;
 mod visibility;
+mod withhold;
 mod writer;
 
 use std::cmp::Reverse;
@@ -56,6 +57,7 @@ pub use rows::{check as check_row, decode_operation, rewrite as rewrite_row};
 pub use settings::Settings;
 pub use state_hash::is_shown;
 pub use visibility::Visibility;
+pub use withhold::Withhold;
 pub use writer::Sender;
 
 use tracing::error;
@@ -100,6 +102,8 @@ pub struct Registry {
     leases: Leases,
     history: History,
     visibility: Visibility,
+    /// The tables, while workers are shown others in their place.
+    withheld: Option<Vec<Arc<Snapshot>>>,
     /// Set once a commit has failed.
     broken: Option<String>,
     /// When old operations were last looked for.
@@ -157,10 +161,12 @@ impl Registry {
     }
 
     fn empty(settings: Settings, store: Arc<dyn Store>) -> Self {
+        let catalog = Reader::default();
+        catalog.write().name_servers.clone_from(&settings.name_servers);
         let publishers = (0..settings.views()).map(|_| Publisher::new(Snapshot::new())).collect();
         Self {
             settings,
-            catalog: Reader::default(),
+            catalog,
             publishers,
             store,
             running: Arc::default(),
@@ -168,6 +174,7 @@ impl Registry {
             leases: Leases::default(),
             history: History::default(),
             visibility: Visibility::default(),
+            withheld: None,
             broken: None,
             swept: Instant::now(),
             observer: Box::new(|_| {}),
@@ -276,6 +283,10 @@ impl Registry {
         if let Some(reason) = &self.broken {
             return Err(Refusal::Store(reason.clone()));
         }
+        if let [(Command::Withhold(what), _)] = &*batch {
+            self.withhold(*what);
+            return Ok(vec![Ok(Outcome::Done)]);
+        }
         let now = now();
         let tables = self.tables();
         let catalog = self.catalog.read();
@@ -316,6 +327,7 @@ impl Registry {
         compile::settle(&mut draft.zones);
         let mut rows = draft.rows();
         let (follows, expected_hash) = (draft.follows.is_some(), draft.expected_hash);
+        let name_servers = draft.name_servers.take();
         let mut parts = draft.into_parts();
         let entry = Entry::of(&catalog, &parts, revision, compiled.serials, !follows);
         entry.is_expected(&catalog, expected_hash)?;
@@ -326,8 +338,16 @@ impl Registry {
         rows.push(Write { table: Table::Meta, key: META_REVISION.into(), value });
         self.commit(&rows).map_err(Refusal::Store)?;
         self.publish(compiled.snapshots);
+        if let Some(name_servers) = name_servers {
+            self.catalog.write().name_servers.clone_from(&name_servers);
+            self.settings.name_servers = name_servers;
+        }
         self.due.extend(std::mem::take(&mut parts.due).into_iter().map(Reverse));
         self.acknowledge(parts, entry);
+        if follows {
+            // The other node has the log. Ours would but take room, and lack what changed.
+            self.history.start(revision);
+        }
         Ok(outcomes)
     }
 
@@ -346,13 +366,22 @@ impl Registry {
         self.visibility.reach(oldest.unwrap_or_else(|| self.visibility.published()));
     }
 
-    /// The published tables, one for each view.
+    /// The tables, one for each view: published, unless they are withheld.
     fn tables(&self) -> Vec<Arc<Snapshot>> {
+        if let Some(tables) = &self.withheld {
+            return tables.clone();
+        }
         self.publishers.iter().map(|publisher| publisher.handle().load()).collect()
     }
 
     /// Publishes what changed, view by view.
     fn publish(&mut self, snapshots: Vec<Option<Snapshot>>) {
+        if let Some(tables) = &mut self.withheld {
+            for (table, snapshot) in tables.iter_mut().zip(snapshots) {
+                *table = snapshot.map_or_else(|| Arc::clone(table), Arc::new);
+            }
+            return;
+        }
         for (publisher, snapshot) in self.publishers.iter_mut().zip(snapshots) {
             if let Some(snapshot) = snapshot {
                 publisher.publish(snapshot);
@@ -425,6 +454,8 @@ impl Draft<'_> {
             (Command::Tag(resource, tags), _) => self.change_tags(resource, |before| before.merged(tags.iter())),
             (Command::Push(push), _) => self.push(push),
             (Command::Replicate(replica), _) => self.replicate(*replica),
+            // The registry has done it; the draft has no part in it.
+            (Command::Withhold(_), _) => Ok(Outcome::Done),
             (Command::Untag(resource, keys), _) => self.change_tags(resource, |before| before.without(&keys)),
             // Only these have no place while they wait: their namespace is gone.
             (Command::UpdateNamespace(update), None) => Err(Refusal::NoNamespace(update.id.to_string())),

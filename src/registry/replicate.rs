@@ -21,6 +21,8 @@ pub struct Replica {
     pub state_hash: u64,
     /// Whether this is all there is: what is not in it goes.
     pub is_whole: bool,
+    /// Names in the NS records and the SOA of the other node's zones, where they are told.
+    pub name_servers: Option<Vec<Name>>,
     /// Namespaces that came or changed. Their owner is [`super::Owner::Kept`], because static records may stand beside.
     pub namespaces: Vec<NamespaceEntry>,
     /// Namespaces that went, with everything in them.
@@ -46,6 +48,7 @@ impl Draft<'_> {
         self.follows = Some(replica.revision);
         self.expected_hash = Some(replica.state_hash);
         self.serials = replica.serials.into_iter().collect();
+        self.name_servers = replica.name_servers.filter(|names| *names != self.settings.name_servers);
         self.remove_replicated(&replica.removed_namespaces, &replica.removed_services);
         if replica.is_whole {
             let namespaces: HashSet<_> = replica.namespaces.iter().map(|entry| entry.id).collect();

@@ -39,6 +39,7 @@ mod access;
 mod api;
 mod declarations;
 mod deferred;
+mod follow;
 mod forward;
 mod grpc;
 mod limits;
@@ -56,6 +57,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// declaration is to blame.
 pub fn run(config: Config) -> anyhow::Result<()> {
     report(&config);
+    if config.follow.is_some() {
+        return follow::run(&config);
+    }
     let credentials = access::load(&config)?;
     access::report(&config, credentials.as_deref());
     let api = Api::load(&config, credentials.clone())?;
@@ -128,6 +132,7 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         forwarder.start();
     }
     announce(&config, &listening);
+    announce(&config, &[READY.to_owned()]);
     readiness.set_ready();
 
     runtime.block_on(async {
@@ -314,12 +319,15 @@ impl DataPlane {
     }
 }
 
+/// The line that says that all of them answer, and with what they should.
+const READY: &str = "ready";
+
 //----------- What standard error promises -------------------------------------
 
-/// Says on standard error which sockets answer, then `ready`. People and scripts get bare lines; whoever asked
+/// Says on standard error which sockets answer, and then [`READY`]. People and scripts get bare lines; whoever asked
 /// for JSON gets nothing else.
-fn announce(config: &Config, listening: &[String]) {
-    for line in listening.iter().map(String::as_str).chain(["ready"]) {
+fn announce(config: &Config, lines: &[String]) {
+    for line in lines {
         match config.log_format {
             LogFormat::Human => eprintln!("{line}"),
             LogFormat::Json => info!(target: STARTED, "{line}"),

@@ -10,16 +10,26 @@ use crate::registry::{Registry, Settings};
 
 /// The registry with all that the data folder holds. What cannot be used of it is a [`Faults`] error.
 pub(super) fn open(config: &Config, metrics: &Arc<Metrics>, readiness: &Arc<Readiness>) -> Result<Registry, Faults> {
+    let store: Arc<dyn Store> = match &config.data_dir {
+        Some(folder) => Arc::new(Embedded::open(folder).map_err(|error| Faults::of([error]))?),
+        None => Arc::new(Memory::default()),
+    };
+    open_over(config, store, metrics, readiness)
+}
+
+/// The registry with all that `store` holds.
+pub(super) fn open_over(
+    config: &Config,
+    store: Arc<dyn Store>,
+    metrics: &Arc<Metrics>,
+    readiness: &Arc<Readiness>,
+) -> Result<Registry, Faults> {
     let settings = Settings {
         name_servers: config.name_servers.clone(),
         vpcs: config.vpcs.iter().map(|vpc| vpc.id.clone()).collect(),
         quotas: config.quotas,
         custom_health_delay: config.custom_health_delay,
         operation_retention: config.operation_retention,
-    };
-    let store: Arc<dyn Store> = match &config.data_dir {
-        Some(folder) => Arc::new(Embedded::open(folder).map_err(|error| Faults::of([error]))?),
-        None => Arc::new(Memory::default()),
     };
     let mut registry = Registry::open(settings, store).map_err(|error| Faults::of([error]))?;
     let metrics = Arc::clone(metrics);

@@ -38,6 +38,7 @@ mod publish;
 mod shard;
 mod snapshot;
 mod views;
+mod withheld;
 
 pub use draft::{NodeDraft, RrSetDraft, ServiceEntry};
 pub use edit::Editor;

@@ -39,9 +39,11 @@ impl Flags {
     pub const SERVICE_DATA: Self = Self(32);
     /// Static records lie here. A node with neither kind of data is an empty non-terminal.
     pub const STATIC_DATA: Self = Self(64);
+    /// Neither the name nor what lies below is answered for now: it may be wrong. See [`super::Snapshot::withheld`].
+    pub const WITHHELD: Self = Self(128);
 
     /// The flags that come and go with the data of services.
-    pub(super) const OF_SERVICES: Self = Self(Self::NO_INSTANCES.0 | Self::SERVICE_DATA.0);
+    pub(super) const OF_SERVICES: Self = Self(Self::NO_INSTANCES.0 | Self::SERVICE_DATA.0 | Self::WITHHELD.0);
     /// The flags that come and go with static data.
     pub(super) const OF_STATIC: Self = Self(Self::CUT.0 | Self::REDIRECTED.0 | Self::OCCLUDED.0 | Self::STATIC_DATA.0);
 

@@ -87,3 +87,11 @@ pub mod option {
     /// Zone version, RFC 9660.
     pub const ZONE_VERSION: u16 = 19;
 }
+
+/// Codes of extended DNS errors, RFC 8914 §4.
+pub mod extended_error {
+    /// The answer is older than it should be.
+    pub const STALE_ANSWER: u16 = 3;
+    /// Nobody who knows the answer can be reached.
+    pub const NO_REACHABLE_AUTHORITY: u16 = 22;
+}

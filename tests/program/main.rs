@@ -5,6 +5,7 @@
 //! * `client`: the program as its own client, from `get` to `watch`.
 //! * `export`: a registry that moves from folder to folder.
 //! * `forward`: names of others, asked of upstreams that answer, delay, hang, die or loop.
+//! * `follow`: a server that follows another one, which is killed, stopped, cut off, and set back.
 //! * `probes`: active health checks.
 //! * `crash`: what is left after a kill, and data folders that are not for this server.
 //! * `reload`: declarations that change while queries come in; not one answer may be lost or wrong.
@@ -26,6 +27,7 @@ mod client;
 mod clients;
 mod crash;
 mod export;
+mod follow;
 mod forward;
 mod netns;
 mod probes;

@@ -54,6 +54,11 @@ impl Netns {
         Some(netns)
     }
 
+    /// What ip(8) calls it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Puts a file over the one in /etc; one that is not there cannot be covered.
     fn put(&self, name: &str, text: &str) {
         if Path::new("/etc").join(name).exists() {
@@ -138,7 +143,7 @@ impl Drop for Netns {
 }
 
 /// Runs ip(8).
-fn ip<const N: usize>(arguments: [&str; N]) -> Result<(), String> {
+pub(crate) fn ip<const N: usize>(arguments: [&str; N]) -> Result<(), String> {
     let output = Command::new("ip").args(arguments).output().map_err(|error| error.to_string())?;
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()) }
 }

@@ -3,10 +3,11 @@
 //! A store holds rows, each a key and a value in one of a few tables, and knows nothing of what they mean:
 //! `registry::rows` encodes them. There is one writer, the registry, and any number of readers.
 //!
-//! [`Embedded`] keeps them in a folder, and needs no set-up; [`Memory`] forgets them.
+//! [`Embedded`] keeps them in a folder, and needs no set-up; [`Memory`] forgets them with the process, [`Nothing`] at once.
 
 pub mod embedded;
 mod memory;
+mod nothing;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use std::ops::Bound;
 
 pub use embedded::Embedded;
 pub use memory::Memory;
+pub use nothing::Nothing;
 
 /// A kind of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

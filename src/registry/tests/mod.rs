@@ -1,6 +1,7 @@
 //! The registry as its channels see it: commands in, names and entries out.
 
 mod conflicts;
+mod follow;
 mod zones;
 
 use std::path::Path;

@@ -119,6 +119,20 @@ impl Launch {
     /// Starts it with no address but those given, and waits until it is ready.
     #[track_caller]
     pub(crate) fn start_as_is(&self) -> Server {
+        let mut server = self.launch();
+        server.wait_until("ready");
+        server
+    }
+
+    /// Starts it on a free port, and waits until it listens: it may have nothing to answer yet.
+    #[track_caller]
+    pub(crate) fn start_unready(self) -> Server {
+        let mut server = self.dns("127.0.0.1:0").launch();
+        server.wait_until("listening on admin ");
+        server
+    }
+
+    fn launch(&self) -> Server {
         let mut child = self.command().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -126,7 +140,7 @@ impl Launch {
             let log = Arc::clone(&log);
             move || lines.map_while(Result::ok).for_each(|line| log.lock().unwrap().push(line))
         });
-        let mut server = Server {
+        Server {
             child,
             log,
             reader: Some(reader),
@@ -135,9 +149,7 @@ impl Launch {
             grpc: None,
             admin: SocketAddr::from(([0; 4], 0)),
             _data: self.data.clone(),
-        };
-        server.wait_until_ready();
-        server
+        }
     }
 }
 
@@ -161,11 +173,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Waits for `ready` and reads where it listens.
+    /// Waits for a line that begins so, and reads where it listens.
     #[track_caller]
-    fn wait_until_ready(&mut self) {
+    fn wait_until(&mut self, line: &str) {
         let begun = Instant::now();
-        while !self.messages().iter().any(|message| message == "ready") {
+        while !self.messages().iter().any(|message| message.starts_with(line)) {
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended: {ended:?}");
             assert!(begun.elapsed() < PATIENCE, "the server does not become ready");

@@ -12,7 +12,8 @@ use crate::registry::{Catalog, NamespaceEntry, Reader};
 /// Namespaces that a request may name at most.
 const MOST: usize = 1000;
 
-/// What was asked for, and what is allowed.
+/// What was asked for, and what is allowed; by default everything.
+#[derive(Default)]
 pub(super) struct Choice {
     /// `None`: all.
     wanted: Option<Selection>,

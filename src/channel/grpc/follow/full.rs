@@ -12,15 +12,21 @@ use crate::model::Revision;
 use crate::registry::{Catalog, NamespaceEntry, ServiceEntry};
 
 /// All that a follower gets of a state: shared with the catalog, so that taking it is quick.
-pub(super) struct Full {
+pub(crate) struct Full {
     pub(super) revision: Revision,
     pub(super) hash: u64,
     pub(super) followed: Followed,
     namespaces: Vec<(Arc<NamespaceEntry>, u32)>,
     services: Vec<Arc<ServiceEntry>>,
+    name_servers: Vec<String>,
 }
 
 impl Full {
+    /// All that `catalog` holds.
+    pub(crate) fn all(catalog: &Catalog) -> Self {
+        Self::of(catalog, &Choice::default())
+    }
+
     /// What `catalog` holds of a choice.
     pub(super) fn of(catalog: &Catalog, choice: &Choice) -> Self {
         let (hash, followed) = choice.now(catalog);
@@ -30,19 +36,21 @@ impl Full {
             true => catalog.services_after(None).cloned().collect(),
             false => namespaces.iter().flat_map(|(entry, _)| catalog.services_of(entry.id)).cloned().collect(),
         };
+        let name_servers = catalog.name_servers().iter().map(ToString::to_string).collect();
         // The static records of zones will be taken here, too.
-        Self { revision: catalog.revision(), hash, followed, namespaces, services }
+        Self { revision: catalog.revision(), hash, followed, namespaces, services, name_servers }
     }
 
     /// Its chunks, at least one.
-    pub(super) fn chunks(self) -> Chunks {
-        let Self { revision, hash, namespaces, services, .. } = self;
+    pub(crate) fn chunks(self) -> Chunks {
+        let Self { revision, hash, namespaces, services, name_servers, .. } = self;
         Chunks {
             revision,
             hash,
             namespaces: namespaces.into_iter(),
             services: services.into_iter(),
             current: None,
+            name_servers,
             is_begun: false,
             is_done: false,
         }
@@ -50,13 +58,15 @@ impl Full {
 }
 
 /// The chunks still to come.
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     revision: Revision,
     hash: u64,
     namespaces: std::vec::IntoIter<(Arc<NamespaceEntry>, u32)>,
     services: std::vec::IntoIter<Arc<ServiceEntry>>,
     /// The service whose instances are next, its id, and the place of the next one.
     current: Option<(Arc<ServiceEntry>, Bytes, usize)>,
+    /// For the first chunk.
+    name_servers: Vec<String>,
     is_begun: bool,
     is_done: bool,
 }
@@ -101,6 +111,7 @@ impl Iterator for Chunks {
         }
         let mut chunk = StateChunk { first: !self.is_begun, revision: self.revision, ..StateChunk::default() };
         self.is_begun = true;
+        chunk.name_servers = std::mem::take(&mut self.name_servers);
         if !self.fill(&mut chunk) {
             self.is_done = true;
             chunk.last = true;

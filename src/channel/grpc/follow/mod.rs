@@ -19,7 +19,6 @@ use tonic::{Status, Streaming};
 use tracing::{debug, info};
 
 use self::choice::{Choice, Followed};
-use self::full::Full;
 use self::merge::Merged;
 use super::auth::Caller;
 use super::followers::Connected;
@@ -35,6 +34,8 @@ mod choice;
 mod full;
 mod merge;
 mod shown;
+
+pub(crate) use self::full::Full;
 
 /// Octets of a message, about; gRPC's own limit is 4 MiB by default.
 const MESSAGE: usize = 192 << 10;
@@ -180,6 +181,11 @@ impl Attend {
                 Look::Nothing => {}
                 Look::New(None) => {
                     self.connected.looked(self.looked);
+                    // However much happens elsewhere: silence means that we are away.
+                    if Instant::now() >= heartbeat {
+                        self.beat().await?;
+                        heartbeat = Instant::now() + HEARTBEAT;
+                    }
                     sleep_until(begun + PACE).await;
                     continue;
                 }
@@ -201,8 +207,7 @@ impl Attend {
                 () = self.sender.closed() => return Err(End::Gone),
                 changed = news.changed() => changed.map_err(|_| stopping())?,
                 () = sleep_until(heartbeat) => {
-                    let beat = Heartbeat { revision: self.looked, state_hash: self.hash };
-                    self.put(Event::Heartbeat(beat)).await?;
+                    self.beat().await?;
                     heartbeat = Instant::now() + HEARTBEAT;
                 }
             }
@@ -217,6 +222,11 @@ impl Attend {
         }
         let (revision, hash, followed) = {
             let catalog = self.parts.catalog.read();
+            let name_servers = catalog.name_servers().iter().map(ToString::to_string);
+            // Who does not say which it holds shows none.
+            if !first.name_servers.is_empty() && !name_servers.eq(first.name_servers.iter().cloned()) {
+                return Ok(false);
+            }
             let (hash, followed) = self.choice.now(&catalog);
             (catalog.revision(), hash, followed)
         };
@@ -313,6 +323,11 @@ impl Attend {
                 () = sleep(HEARTBEAT) => self.caller.check()?,
             }
         }
+    }
+
+    /// Says that nothing has changed up to the revision that was looked at.
+    async fn beat(&self) -> Result<(), End> {
+        self.put(Event::Heartbeat(Heartbeat { revision: self.looked, state_hash: self.hash })).await
     }
 
     /// Sends one message.
