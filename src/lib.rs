@@ -23,7 +23,7 @@
 //! | [`model`] | namespaces, services, instances: plain data and Cloud Map's rules for it |
 //! | [`zone`] | static records on their way from files into the table |
 //! | [`registry`] | the single writer: commands become rows, snapshots and a catalog; [`registry::store`] keeps the rows |
-//! | [`channel`] | how commands arrive: [`channel::file`] from declarations, [`channel::cloudmap`] over AWS's API |
+//! | [`channel`] | how commands arrive: [`channel::file`] from declarations, [`channel::cloudmap`] over AWS's API, [`channel::grpc`] over our own |
 //! | [`transfer`] | zone transfer out: AXFR, IXFR, NOTIFY, signatures |
 //! | [`follow`] | the state of another node, which this one answers from: its stream, its file, and how old it may be |
 //! | [`health`] | probes of instances |

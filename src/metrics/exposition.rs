@@ -38,6 +38,8 @@ impl Collector for Metrics {
         families.extend(self.registry());
         families.extend(self.state.families());
         families.extend(self.follow.get().into_iter().flat_map(|status| super::follow::families(status)));
+        // The encoder refuses families without a sample: a registry without namespaces has some.
+        families.retain(|family| !family.get_metric().is_empty());
         families
     }
 }

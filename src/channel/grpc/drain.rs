@@ -4,6 +4,7 @@
 //! plus the greatest TTL that an answer with the instance can have had. A follower that is not connected is not waited
 //! for: it goes on serving its last state for as long as it was told to (`--max-stale`).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -64,7 +65,7 @@ struct Waiting {
     /// Seconds.
     ttl: u32,
     /// The followers that are waited for.
-    among: Vec<u64>,
+    among: HashSet<Arc<str>>,
     /// Whether the client may know their names.
     names: bool,
     parts: Arc<Parts>,

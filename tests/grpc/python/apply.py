@@ -69,4 +69,4 @@ fails(grpc.StatusCode.INVALID_ARGUMENT, "allowed are 10000", lambda: stub.ApplyO
 fails(grpc.StatusCode.INVALID_ARGUMENT, "allowed are 10000", lambda: list(stub.Apply(iter([many]))))
 large = pb.ApplyRequest(commands=[put_service("a.b", description="x" * (5 << 20))])
 fails(grpc.StatusCode.OUT_OF_RANGE, "", lambda: stub.ApplyOnce(large))
-fails(grpc.StatusCode.UNIMPLEMENTED, "", lambda: stub.Explain(pb.ExplainRequest(name="a")))
+assert stub.Explain(pb.ExplainRequest(name="api.apply.local")).response_code == "REFUSED"

@@ -34,9 +34,9 @@ from fingerpost.v1 import registry_pb2 as pb  # noqa: E402
 from fingerpost.v1 import registry_pb2_grpc as rpc  # noqa: E402
 
 
-def connect(address, token=None):
+def connect(address, token=None, options=None):
     """A stub of the server at `address`."""
-    stub = rpc.RegistryStub(grpc.insecure_channel(address))
+    stub = rpc.RegistryStub(grpc.insecure_channel(address, options=options))
     return WithToken(stub, token) if token else stub
 
 

@@ -35,7 +35,9 @@ def push(rounds):
 
 # The change log is full before anything is measured.
 push(60)
-slow = [Follower(connect(server), node=f"slow-{number}").until(lambda follower: follower.is_whole) for number in range(5)]
+# With windows that do not grow, so that little is on its way to them.
+options = [("grpc.http2.bdp_probe", 0), ("grpc.use_local_subchannel_pool", 1)]
+slow = [Follower(connect(server, options=options), node=f"slow-{number}").until(lambda follower: follower.is_whole) for number in range(5)]
 quick = Follower(connect(server), node="quick").until(lambda follower: follower.is_whole)
 keeping_up = in_background(lambda: quick.until(lambda follower: len(follower.instances) == COUNT + 1))
 before = resident()

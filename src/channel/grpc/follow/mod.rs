@@ -280,7 +280,7 @@ impl Attend {
         for chunk in full.chunks() {
             self.put(Event::State(chunk)).await?;
         }
-        info!("follower {} was sent revision {revision} in {:?} ({})", self.node, started.elapsed(), reason.name());
+        debug!("follower {} was sent revision {revision} in {:?} ({})", self.node, started.elapsed(), reason.name());
         (self.looked, self.hash, self.followed) = (revision, hash, followed);
         self.connected.sent(revision);
         Ok(())
