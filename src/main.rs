@@ -12,7 +12,7 @@ use fingerpost::server;
 
 use self::cli::{
     apply, completions, create, delete, deregister, discover, export, get, health, import, is_closed_pipe, is_usage,
-    register, watch,
+    register, resolvconf, watch,
 };
 
 mod cli;
@@ -78,6 +78,9 @@ enum Command {
     /// Read declaration files into a registry
     #[command(after_help = import::EXAMPLES)]
     Import(import::Import),
+    /// Make Fingerpost the first nameserver of a resolv.conf, or undo that
+    #[command(after_help = resolvconf::EXAMPLES)]
+    Resolvconf(resolvconf::Resolvconf),
     /// Print a completion script for a shell
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::Completions),
@@ -180,6 +183,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Delete(delete) => done(delete.run()),
         Command::Export(export) => done(export.run()),
         Command::Import(import) => done(import.run()),
+        Command::Resolvconf(resolvconf) => done(resolvconf.run()),
         Command::Completions(completions) => done(completions.run(Arguments::command())),
     }
 }

@@ -23,6 +23,17 @@ pub struct Settings {
     pub tcp_keepalive: u16,
     /// Whether answers are older than they should be.
     pub stale: Stale,
+    /// Which queries are left to the cold side.
+    pub defer: Defer,
+}
+
+/// Which queries are left to the cold side as they are: see [`Outcome::Deferred`](super::Outcome::Deferred).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Defer {
+    /// Those that desire recursion, for names outside every zone or to which a CNAME of ours leads.
+    pub outside: bool,
+    /// Zone transfers (AXFR, IXFR), and whatever is signed (TSIG).
+    pub transfers: bool,
 }
 
 /// Whether answers are older than they should be, which clients that speak EDNS are told (RFC 8914 §4.4). Clones are one
@@ -66,6 +77,7 @@ impl Default for Settings {
             empty_service: EmptyService::NoData { ttl: 1 },
             tcp_keepalive: 100,
             stale: Stale::default(),
+            defer: Defer::default(),
         }
     }
 }

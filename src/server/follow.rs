@@ -1,6 +1,7 @@
-//! The life of a server that follows another one: the same sockets and workers, no store, no API, one thread for all
-//! that is cold.
+//! The life of a server that follows another one: the same sockets and workers, no store, no API, and as few threads as
+//! do.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -8,7 +9,9 @@ use tokio::runtime::{self, Runtime};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use super::{DataPlane, GRACE, READY, Signals, Sockets, Stop, Wish, announce, reload, state, vpcs};
+use super::deferred::Answerers;
+use super::{DataPlane, GRACE, READY, Signals, Sockets, Stop, Wish, announce, cold_runtime, forward, reload, state};
+use super::{transfers, vpcs};
 use crate::admin::{self, Admin, Readiness};
 use crate::config::{Config, Faults};
 use crate::follow::{self, Follower, Freshness, Keeper, Settings, Status};
@@ -23,10 +26,13 @@ const FILE_THREADS: usize = 2;
 pub(super) fn run(config: &Config) -> anyhow::Result<()> {
     let Some(settings) = &config.follow else { return Ok(()) };
     follow::check(settings).map_err(|fault| Faults::of([fault]))?;
+    let keys = transfers::keys(config)?;
     let sockets = Sockets::bind(config)?;
     let listening = sockets.lines("http", "http")?;
+    let listening_on: Vec<SocketAddr> = sockets.dns.iter().map(|endpoint| endpoint.address).collect();
 
-    let runtime = small_runtime()?;
+    // With one worker, there is little else to do, either.
+    let runtime = if config.workers == 1 { small_runtime()? } else { cold_runtime(config)? };
     let mut signals = Signals::new(&runtime).context("cannot listen for signals")?;
     let metrics = Arc::new(Metrics::new());
     let readiness = Arc::<Readiness>::default();
@@ -44,17 +50,31 @@ pub(super) fn run(config: &Config) -> anyhow::Result<()> {
     let keeper = config.data_dir.clone();
     let keeper = keeper.map(|folder| Keeper::new(folder, &registry, Arc::clone(&status), settings.max_stale));
     let views = vpcs::views(config, &registry);
+    let transfers = transfers::load(config, keys, &views, &registry, &metrics)?;
     let (catalog, visibility) = (registry.catalog(), registry.visibility());
     let (sender, registry) = registry.spawn().context("cannot start the registry")?;
 
+    metrics.show_state(catalog.clone(), visibility.clone());
+
     let stop = Stop::default();
-    let plane = DataPlane::start(config, sockets.dns, &views, &metrics, &stop, &runtime)?;
+    let forwarder = forward::start(config, &listening_on, &views, &metrics)?;
+    let answerers = Answerers {
+        forwarder: forwarder.clone().map(|forwarder| forwarder as _),
+        transfers: transfers.clone().map(|transfers| transfers as _),
+    };
+    let plane = DataPlane::start(config, sockets.dns, &views, answerers, &metrics, &stop, &runtime)?;
     let follower = Follower::new(settings.clone(), sender.clone(), catalog, visibility, status);
     let mut tasks = JoinSet::new();
     tasks.spawn_on(follower.run(stop.receiver()), runtime.handle());
     tasks.spawn_on(freshness.run(sender.clone(), stop.receiver()), runtime.handle());
     if let Some(keeper) = keeper {
         tasks.spawn_on(keeper.run(stop.receiver()), runtime.handle());
+    }
+    transfers.map(|transfers| tasks.spawn_on(transfers.run(stop.receiver()), runtime.handle()));
+    if let Some(forwarder) = &forwarder {
+        // Our own sockets answer now, so that a loop is found.
+        let _guard = runtime.enter();
+        forwarder.start();
     }
     announce(config, &listening);
     readiness.set_ready();

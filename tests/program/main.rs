@@ -5,12 +5,16 @@
 //! * `client`: the program as its own client, from `get` to `watch`.
 //! * `export`: a registry that moves from folder to folder.
 //! * `follow`: a server that follows another one, which is killed, stopped, cut off, and set back.
+//! * `forward`: names of others, asked of upstreams that answer, delay, hang, die or loop.
 //! * `probes`: active health checks.
 //! * `crash`: what is left after a kill, and data folders that are not for this server.
 //! * `reload`: declarations that change while queries come in; not one answer may be lost or wrong.
 //! * `views`: what clients of VPCs see, and others do not.
+//! * `transfer`: zones that go to the servers of others.
 //! * `template`: CloudFormation templates, applied and declared.
-//! * `clients`: resolvers and programs of others, in a network namespace with a `resolv.conf` of its own.
+//! * `resolvconf`: a task's resolv.conf, taken over and given back.
+//! * `clients`: programs of others, in a network namespace (`netns`) with a `resolv.conf` of its own.
+//! * `resolvers`: forwarding resolvers of others in front, configured as `docs/resolvers.md` says.
 //!
 //! A test that needs an outside program says that it is skipped where the program is missing; with
 //! `FINGERPOST_REQUIRE_TOOLS=1` it fails instead.
@@ -24,12 +28,17 @@ mod clients;
 mod crash;
 mod export;
 mod follow;
+mod forward;
+mod netns;
 mod probes;
 mod queries;
 mod reload;
+mod resolvconf;
+mod resolvers;
 mod start;
 mod stop;
 mod support;
 mod tcp;
 mod template;
+mod transfer;
 mod views;

@@ -137,7 +137,7 @@ fn ttl(parts: &Parts, name: &ServiceName) -> u32 {
         let within = if name.namespace.is_empty() {
             let rest = full.len().checked_sub(entry.name.len())?;
             let tail = full.get(rest..).filter(|tail| tail.eq_ignore_ascii_case(&entry.name));
-            tail.and(full.get(..rest)).map(|head| head.strip_suffix('.').unwrap_or("."))?
+            tail.and_then(|_| full.get(..rest)).map(|head| head.strip_suffix('.').unwrap_or("."))?
         } else {
             let names = [&entry.name, &entry.http_name];
             let is_named = names.iter().any(|own| own.eq_ignore_ascii_case(&name.namespace));

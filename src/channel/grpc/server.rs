@@ -35,6 +35,7 @@ use super::proto::registry_server::RegistryServer;
 use super::service::Service;
 use super::{DESCRIPTORS, Method};
 use crate::admin::Readiness;
+use crate::explain::Explainer;
 use crate::metrics::{Close, GrpcCounters, TcpCounters};
 use crate::net::accept::{accept, stopped};
 use crate::net::connections::{self, Connection, Connections};
@@ -82,6 +83,8 @@ pub struct Parts {
     pub history: History,
     /// Which revision workers have reached.
     pub visibility: Visibility,
+    /// Says why an answer is as it is.
+    pub explainer: Explainer,
     /// Who follows.
     pub followers: Arc<Followers>,
     /// Whether this server should be asked.

@@ -1,13 +1,13 @@
 //! No rows at all: for followers, who have everything from the primary again, and keep a file of their own.
 
-use super::{Each, Row, Store, StoreError, Table, Write};
+use super::{Each, Keys, Row, Store, StoreError, Table, Write};
 
 /// A store that keeps nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Nothing;
 
 impl Store for Nothing {
-    fn load(&self, _: Table, _: &mut Each<'_>) -> Result<(), StoreError> {
+    fn load_part(&self, _: Table, _: Keys<'_>, _: &mut Each<'_>) -> Result<(), StoreError> {
         Ok(())
     }
 

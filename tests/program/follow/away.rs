@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::cable::Cable;
 use super::primary::Primary;
 use super::{addresses, expect_equal, failures, follower, following, is_connected, serial, told};
-use crate::clients::netns::Netns;
+use crate::netns::Netns;
 use crate::support::{Launch, PATIENCE, eventually, example};
 
 /// Kills a server as a crash of the machine would, and waits until it is gone.

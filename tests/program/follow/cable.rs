@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::process;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::clients::netns::{Netns, ip};
+use crate::netns::{Netns, ip};
 use crate::support::skip;
 
 /// A cable; dropping it, or the namespace, removes it.

@@ -198,6 +198,7 @@ impl Server {
     }
 
     /// Its process.
+    #[allow(dead_code, reason = "not every test program looks at it")]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
