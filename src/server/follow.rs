@@ -1,5 +1,5 @@
-//! The life of a server that follows another one: the same sockets and workers, no store, no API, one thread for all
-//! that is cold.
+//! The life of a server that follows another one: the same sockets and workers, no store, no API, and as few threads as
+//! do.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::deferred::Answerers;
-use super::{DataPlane, GRACE, READY, Signals, Sockets, Stop, Wish, announce, forward, reload, state, transfers, vpcs};
+use super::{DataPlane, GRACE, READY, Signals, Sockets, Stop, Wish, announce, cold_runtime, forward, reload, state};
+use super::{transfers, vpcs};
 use crate::admin::{self, Admin, Readiness};
 use crate::config::{Config, Faults};
 use crate::follow::{self, Follower, Freshness, Keeper, Settings, Status};
@@ -27,10 +28,11 @@ pub(super) fn run(config: &Config) -> anyhow::Result<()> {
     follow::check(settings).map_err(|fault| Faults::of([fault]))?;
     let keys = transfers::keys(config)?;
     let sockets = Sockets::bind(config)?;
-    let listening_on: Vec<SocketAddr> = sockets.dns.iter().map(|endpoint| endpoint.address).collect();
     let listening = sockets.lines("http", "http")?;
+    let listening_on: Vec<SocketAddr> = sockets.dns.iter().map(|endpoint| endpoint.address).collect();
 
-    let runtime = small_runtime()?;
+    // With one worker, there is little else to do, either.
+    let runtime = if config.workers == 1 { small_runtime()? } else { cold_runtime(config)? };
     let mut signals = Signals::new(&runtime).context("cannot listen for signals")?;
     let metrics = Arc::new(Metrics::new());
     let readiness = Arc::<Readiness>::default();
@@ -50,8 +52,9 @@ pub(super) fn run(config: &Config) -> anyhow::Result<()> {
     let views = vpcs::views(config, &registry);
     let transfers = transfers::load(config, keys, &views, &registry, &metrics)?;
     let (catalog, visibility) = (registry.catalog(), registry.visibility());
-    metrics.show_state(catalog.clone(), visibility.clone());
     let (sender, registry) = registry.spawn().context("cannot start the registry")?;
+
+    metrics.show_state(catalog.clone(), visibility.clone());
 
     let stop = Stop::default();
     let forwarder = forward::start(config, &listening_on, &views, &metrics)?;
@@ -69,6 +72,7 @@ pub(super) fn run(config: &Config) -> anyhow::Result<()> {
     }
     transfers.map(|transfers| tasks.spawn_on(transfers.run(stop.receiver()), runtime.handle()));
     if let Some(forwarder) = &forwarder {
+        // Our own sockets answer now, so that a loop is found.
         let _guard = runtime.enter();
         forwarder.start();
     }

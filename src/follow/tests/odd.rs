@@ -60,7 +60,7 @@ async fn a_follower_comes_back_with_what_it_holds() {
     assert_eq!(scene.failed(Failure::Closed), 1);
     call.send(Event::Changes(one_more(8, 3))).await;
     scene.eventually("it goes on", |scene| scene.catalog.read().revision() == 8).await;
-    assert_eq!(scene.status.connections(), (2, 1));
+    scene.eventually("it is in step again", |scene| scene.status.connections() == (2, 1)).await;
 }
 
 #[tokio::test]
