@@ -102,7 +102,7 @@ pub(super) async fn connect(primary: &Primary, settings: &Settings) -> Result<Ch
 }
 
 /// The innermost reason: those around it say that something failed, this one what.
-fn root(error: &dyn std::error::Error) -> String {
+pub(super) fn root(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

@@ -9,7 +9,7 @@ use tokio_stream::wrappers::WatchStream;
 use tonic::{Code, Request, Status as Refused, Streaming};
 use tracing::info;
 
-use super::connect::{Primary, connect, token};
+use super::connect::{Primary, connect, root, token};
 use super::gather::Gathering;
 use super::status::Failure;
 use super::{Ended, Follower, Said};
@@ -211,10 +211,11 @@ fn refused(status: &Refused) -> Ended {
         Code::Internal | Code::OutOfRange | Code::DataLoss => Failure::Message,
         _ => Failure::Closed,
     };
-    // Of a connection that broke, the message says little.
-    let reason = match status.message() {
-        "" => "no reason given",
-        message => message,
+    // Of a connection that broke, the message says little, and what lies below says more.
+    let reason = match (std::error::Error::source(status), status.message()) {
+        (Some(source), _) => root(source),
+        (None, "") => "no reason given".to_owned(),
+        (None, message) => message.to_owned(),
     };
     Ended::new(failure, format!("ended the stream: {:?}: {reason}", status.code()))
 }

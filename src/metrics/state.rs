@@ -45,7 +45,8 @@ impl StateGauges {
                 vec![sum],
             ),
         ];
-        if catalog.namespaces_after(None).take(NAMESPACES + 1).count() <= NAMESPACES {
+        // A family without a series cannot be written.
+        if (1..=NAMESPACES).contains(&catalog.namespaces_after(None).take(NAMESPACES + 1).count()) {
             families.extend(by_namespace(&catalog));
         }
         families
@@ -70,4 +71,17 @@ fn by_namespace(catalog: &Catalog) -> [MetricFamily; 2] {
         ),
         family("fingerpost_namespace_serial", "SOA serial of a namespace's zone.", MetricType::GAUGE, serials),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_without_namespaces_can_be_shown() {
+        let gauges = StateGauges::default();
+        gauges.show(Reader::default(), Visibility::default());
+        let text = prometheus::TextEncoder::new().encode_to_string(&gauges.families()).unwrap();
+        assert!(text.lines().any(|line| line == "fingerpost_state_hash 0"), "{text}");
+    }
 }
