@@ -12,7 +12,7 @@ use fingerpost::server;
 
 use self::cli::{
     apply, completions, create, delete, deregister, discover, export, get, health, import, is_closed_pipe, is_usage,
-    register, watch,
+    register, run, watch,
 };
 
 mod cli;
@@ -78,6 +78,9 @@ enum Command {
     /// Read declaration files into a registry
     #[command(after_help = import::EXAMPLES)]
     Import(import::Import),
+    /// Run a command that is registered while it is healthy, and drained before it stops
+    #[command(after_help = run::EXAMPLES)]
+    Run(Box<run::Run>),
     /// Print a completion script for a shell
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::Completions),
@@ -140,7 +143,7 @@ fn main() -> ExitCode {
             };
         }
     };
-    match run(arguments.command) {
+    match perform(arguments.command) {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -157,7 +160,7 @@ fn main() -> ExitCode {
 }
 
 /// Does what was asked. A [`Faults`] error means that the configuration or a declaration is to blame.
-fn run(command: Command) -> anyhow::Result<ExitCode> {
+fn perform(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Apply(apply) => apply.run(),
         Command::Serve(options) => {
@@ -177,6 +180,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Delete(delete) => done(delete.run()),
         Command::Export(export) => done(export.run()),
         Command::Import(import) => done(import.run()),
+        Command::Run(run) => run.run(),
         Command::Completions(completions) => done(completions.run(Arguments::command())),
     }
 }

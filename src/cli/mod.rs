@@ -19,6 +19,7 @@ mod namespace;
 mod output;
 mod pairs;
 pub(crate) mod register;
+pub(crate) mod run;
 mod service;
 mod table;
 mod waiting;
