@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, IsTerminal};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, WaitOptions, getpgrp, kill_process, kill_process_group, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, getpgrp, kill_process, kill_process_group, wait};
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
 
 /// Variables that are ours alone: the command needs none of our secrets.
@@ -64,7 +64,7 @@ fn give_terminal(group: Pid) {
 /// The next child that has ended, if there is one.
 pub(super) fn reap() -> Option<Reaped> {
     loop {
-        match waitpid(None, WaitOptions::NOHANG) {
+        match wait(WaitOptions::NOHANG) {
             Ok(Some((pid, status))) => {
                 let killed = status.terminating_signal().map(|signal| BY_SIGNAL + signal);
                 let code = status.exit_status().or(killed)?;

@@ -29,20 +29,24 @@ const LEASES: std::ops::RangeInclusive<u64> = 1..=86_400;
 #[derive(Args)]
 pub(crate) struct Run {
     /// The service: SERVICE.NAMESPACE, as in api.production.local, or its id srv-…
-    #[arg(long, value_name = "SERVICE", env = "FINGERPOST_RUN_SERVICE")]
+    #[arg(long, value_name = "SERVICE")]
+    #[arg(env = "FINGERPOST_RUN_SERVICE", hide_env_values = true)]
     service: String,
 
     /// The port that the command serves, which is registered and checked
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), env = "FINGERPOST_RUN_PORT")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(env = "FINGERPOST_RUN_PORT", hide_env_values = true)]
     port: Option<u16>,
 
     /// The instance's id [default: the id of the ECS task, or else the name of the machine and the port]
-    #[arg(long, value_name = "ID", env = "FINGERPOST_RUN_ID")]
+    #[arg(long, value_name = "ID")]
+    #[arg(env = "FINGERPOST_RUN_ID", hide_env_values = true)]
     id: Option<String>,
 
     /// The address to register; twice for IPv4 and IPv6. `auto`: that of the ECS task, or else the one from which this
     /// machine reaches the server
-    #[arg(long, value_name = "ADDR", default_value = "auto", value_parser = address, env = "FINGERPOST_RUN_ADDRESS")]
+    #[arg(long, value_name = "ADDR", default_value = "auto", value_parser = address)]
+    #[arg(env = "FINGERPOST_RUN_ADDRESS", hide_env_values = true)]
     #[arg(value_delimiter = ',')]
     address: Vec<Address>,
 
@@ -52,24 +56,27 @@ pub(crate) struct Run {
 
     /// The signal that makes the command stop, and so begins a drain; repeat it
     #[arg(long, value_name = "NAME", value_parser = agent::signal_named, default_values = ["TERM", "INT"])]
-    #[arg(env = "FINGERPOST_RUN_STOP_SIGNAL", value_delimiter = ',')]
+    #[arg(value_delimiter = ',')]
+    #[arg(env = "FINGERPOST_RUN_STOP_SIGNAL", hide_env_values = true)]
     stop_signal: Vec<Signal>,
 
     /// How long a stop may wait for the proof that no client uses the instance any more
     #[arg(long, value_name = "TIME", default_value = "90s", value_parser = duration)]
-    #[arg(env = "FINGERPOST_RUN_DRAIN_TIMEOUT")]
+    #[arg(env = "FINGERPOST_RUN_DRAIN_TIMEOUT", hide_env_values = true)]
     drain_timeout: Duration,
 
     /// Stop without a drain: deregister, and stop the command at once
-    #[arg(long, conflicts_with = "drain_timeout")]
+    #[arg(long)]
     no_drain: bool,
 
     /// How long the command may take to end once it was told to; then it is killed
-    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration, env = "FINGERPOST_RUN_GRACE")]
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    #[arg(env = "FINGERPOST_RUN_GRACE", hide_env_values = true)]
     grace: Duration,
 
     /// How long the instance stays registered when this program is gone without a word; renewed three times as often
-    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration, env = "FINGERPOST_RUN_LEASE")]
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
+    #[arg(env = "FINGERPOST_RUN_LEASE", hide_env_values = true)]
     lease: Duration,
 
     /// Say on standard error what goes as it should, too
@@ -93,22 +100,23 @@ pub(crate) struct Run {
 struct Checks {
     /// How to tell that the command is healthy: `tcp` or `tcp:PORT`, `http:/PATH` or `http:PORT/PATH` (status 200 to
     /// 399), `cmd:LINE` (for sh; exit code 0), or `none` [default: tcp with --port, else none]
-    #[arg(long, value_name = "CHECK", env = "FINGERPOST_RUN_HEALTH")]
+    #[arg(long, value_name = "CHECK")]
+    #[arg(env = "FINGERPOST_RUN_HEALTH", hide_env_values = true)]
     health: Option<Check>,
 
     /// Time between two checks; a command that starts is checked more often
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
-    #[arg(env = "FINGERPOST_RUN_HEALTH_INTERVAL")]
+    #[arg(env = "FINGERPOST_RUN_HEALTH_INTERVAL", hide_env_values = true)]
     health_interval: Duration,
 
     /// How long a check may take
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
-    #[arg(env = "FINGERPOST_RUN_HEALTH_TIMEOUT")]
+    #[arg(env = "FINGERPOST_RUN_HEALTH_TIMEOUT", hide_env_values = true)]
     health_timeout: Duration,
 
     /// Failures in a row that make it unhealthy
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..))]
-    #[arg(env = "FINGERPOST_RUN_HEALTH_FAILURES")]
+    #[arg(env = "FINGERPOST_RUN_HEALTH_FAILURES", hide_env_values = true)]
     health_failures: u8,
 }
 
@@ -117,12 +125,14 @@ struct Checks {
 #[command(next_help_heading = "Connection")]
 struct Connection {
     /// The server's gRPC channel
-    #[arg(long, value_name = "URL", default_value = DEFAULT_ENDPOINT, env = "FINGERPOST_RUN_ENDPOINT")]
+    #[arg(long, value_name = "URL", default_value = DEFAULT_ENDPOINT)]
+    #[arg(env = "FINGERPOST_RUN_ENDPOINT", hide_env_values = true)]
     endpoint: String,
 
     /// Use the AWS API instead, at this address: without a proof when a drain is done, the largest TTL is waited for.
     /// Keys are looked for as by the AWS tools
-    #[arg(long, value_name = "URL", env = "FINGERPOST_RUN_AWS_ENDPOINT")]
+    #[arg(long, value_name = "URL")]
+    #[arg(env = "FINGERPOST_RUN_AWS_ENDPOINT", hide_env_values = true)]
     aws_endpoint: Option<String>,
 
     /// Region to sign for, with --aws-endpoint. Else AWS_REGION, AWS_DEFAULT_REGION [default: us-east-1]
@@ -130,20 +140,24 @@ struct Connection {
     region: Option<String>,
 
     /// The file with the token for the gRPC channel, which may change. Else the token itself in FINGERPOST_TOKEN
-    #[arg(long, value_name = "FILE", env = "FINGERPOST_RUN_TOKEN_FILE")]
+    #[arg(long, value_name = "FILE")]
+    #[arg(env = "FINGERPOST_RUN_TOKEN_FILE", hide_env_values = true)]
     token_file: Option<PathBuf>,
 
     /// Trust the certificates in this PEM file, and no others, when the server has TLS [default: those that this
     /// machine trusts]
-    #[arg(long, value_name = "FILE", env = "FINGERPOST_RUN_CA")]
+    #[arg(long, value_name = "FILE")]
+    #[arg(env = "FINGERPOST_RUN_CA", hide_env_values = true)]
     ca: Option<PathBuf>,
 
     /// The certificate to show to a server that asks clients for one, in PEM
-    #[arg(long, value_name = "FILE", requires = "key", env = "FINGERPOST_RUN_CERT")]
+    #[arg(long, value_name = "FILE", requires = "key")]
+    #[arg(env = "FINGERPOST_RUN_CERT", hide_env_values = true)]
     cert: Option<PathBuf>,
 
     /// Its key, in PEM
-    #[arg(long, value_name = "FILE", requires = "cert", env = "FINGERPOST_RUN_KEY")]
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    #[arg(env = "FINGERPOST_RUN_KEY", hide_env_values = true)]
     key: Option<PathBuf>,
 }
 

@@ -8,6 +8,7 @@
 //! * `crash`: what is left after a kill, and data folders that are not for this server.
 //! * `reload`: declarations that change while queries come in; not one answer may be lost or wrong.
 //! * `views`: what clients of VPCs see, and others do not.
+//! * `run`: commands that are registered while they run, and drained before they stop.
 //! * `template`: CloudFormation templates, applied and declared.
 //! * `clients`: resolvers and programs of others, in a network namespace with a `resolv.conf` of its own.
 //!
@@ -25,6 +26,7 @@ mod export;
 mod probes;
 mod queries;
 mod reload;
+mod run;
 mod start;
 mod stop;
 mod support;

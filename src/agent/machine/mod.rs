@@ -29,6 +29,9 @@ use self::registration::{Registration, Wish};
 const DEREGISTER: Duration = Duration::from_secs(3);
 /// What is added to a TTL where nothing proves that the last answer with the instance has been given.
 pub(super) const MARGIN: Duration = Duration::from_secs(1);
+/// What is added to a proof: the last answer was on its way for a moment before its TTL began to count, and a request
+/// that was made in its last one has to arrive.
+pub(super) const TRANSIT: Duration = Duration::from_millis(250);
 
 /// What the user wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,8 +172,17 @@ struct Drain {
     called: bool,
     /// When to call again.
     retry_at: Option<Duration>,
+    /// The failure that people have been told of.
+    failure: Option<String>,
     /// When clients have forgotten the instance.
     safe_at: Option<Duration>,
+}
+
+impl Drain {
+    /// One that has yet to begin.
+    fn new(signal: Signal, until: Duration) -> Self {
+        Self { signal, until, called: false, retry_at: None, failure: None, safe_at: None }
+    }
 }
 
 /// The agent's mind. Times are since its start.
@@ -254,7 +266,7 @@ impl Machine {
                     self.actions.push(Action::Say(Weight::Detail, "draining before the command is stopped".into()));
                     self.drain_backoff.reset();
                     let until = now + patience;
-                    self.phase = Phase::Draining(Drain { signal, until, called: false, retry_at: None, safe_at: None });
+                    self.phase = Phase::Draining(Drain::new(signal, until));
                 }
                 _ => self.stop(now, signal),
             },
@@ -287,8 +299,11 @@ impl Machine {
                     drain.retry_at = Some(now + self.drain_backoff.next());
                     // The lease runs out meanwhile. Nothing better can be had from a registry that is away.
                     drain.until = drain.until.min(self.registration.forgotten_at().max(now));
-                    let text = format!("the instance cannot be drained: {why}; trying again");
-                    self.actions.push(Action::Say(Weight::Notice, text));
+                    if drain.failure.as_ref() != Some(&why) {
+                        let text = format!("the instance cannot be drained: {why}; trying again");
+                        self.actions.push(Action::Say(Weight::Notice, text));
+                    }
+                    drain.failure = Some(why);
                 }
                 Reply::Done | Reply::Registered { .. } | Reply::NoCustomHealth => drain.retry_at = Some(now),
             }
@@ -361,8 +376,8 @@ impl Machine {
             (Phase::Running, Some(true)) => Wish::Healthy,
             (Phase::Running, Some(false)) => Wish::Unhealthy,
             (Phase::Running, None) => Wish::Nothing,
-            (Phase::Draining(drain), _) if drain.called && !self.rules.renew_in_drain => Wish::Nothing,
-            (Phase::Draining(_), _) => Wish::Leased,
+            (Phase::Draining(_), _) if self.rules.renew_in_drain => Wish::Leased,
+            (Phase::Draining(_), _) => Wish::Nothing,
             (Phase::Leaving { .. } | Phase::Stopping { .. } | Phase::Ended { .. }, _) => Wish::Gone,
         }
     }

@@ -16,7 +16,7 @@ use tonic::{Code, Request, Status};
 
 use super::PATIENCE;
 use crate::agent::identity::Identity;
-use crate::agent::machine::{Call, Event, Reply};
+use crate::agent::machine::{Call, Event, Reply, TRANSIT};
 use crate::channel::grpc::proto::registry_client::RegistryClient;
 use crate::channel::grpc::proto::{
     ApplyRequest, Command, DrainReply, DrainRequest, ExplainRequest, Fault, FaultCode, HealthStatus, PutInstance,
@@ -155,13 +155,13 @@ impl Grpc {
         let mut request =
             DrainRequest { service: Some(self.service.clone()), id: identity.id.clone(), deregister: false };
         match self.drained(request.clone(), progress).await {
-            Ok(()) => Reply::Drained { wait: Duration::ZERO, deregistered: false },
+            Ok(()) => Reply::Drained { wait: TRANSIT, deregistered: false },
             Err(status) if status.code() == Code::NotFound => {
                 // It is gone, and nobody has told us since when. To deregister what is not there is no fault, and comes
                 // with the proof that no answer has it any more.
                 request.deregister = true;
                 match self.drained(request, progress).await {
-                    Ok(()) => Reply::Drained { wait: Duration::ZERO, deregistered: true },
+                    Ok(()) => Reply::Drained { wait: TRANSIT, deregistered: true },
                     Err(status) => self.failed(&status),
                 }
             }
