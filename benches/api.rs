@@ -5,35 +5,25 @@
 //! eight instances with the attributes that ECS sets. A registration counts when its reply is there; every hundredth is
 //! then looked for in DNS at once, and has to be there.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use fingerpost::model::{
-    DnsRecord, HealthCheck, HealthStatus, Instance, Namespace, NamespaceId, RecordType, Service, ServiceId, State,
-};
-use fingerpost::registry::store::Embedded;
-use fingerpost::registry::{Command as RegistryCommand, Registry, Settings};
 use fingerpost::sigv4::{Credential, Signer};
-use fingerpost::wire::Name;
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 
-/// The namespace of all services.
-const NAMESPACE: &str = "production.local";
-/// Instances of a service.
-const INSTANCES: u32 = 8;
+use million::{INSTANCES, NAMESPACE, Server, attributes, fill, instance_id, service_id, service_name};
+
+mod million;
+
 /// Connections that are kept alive.
 const CONNECTIONS: usize = 64;
 /// How long each kind of request is sent.
 const DURATION: Duration = Duration::from_secs(8);
-/// After this the program is taken not to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() {
     let services = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(125_000);
@@ -43,7 +33,7 @@ fn main() {
     println!("{services} services of {INSTANCES} instances, stored in {:.1?}", start.elapsed());
     for round in 1..=3 {
         let start = Instant::now();
-        let server = Server::start(folder.path());
+        let server = Server::start(folder.path(), "api");
         let ready = start.elapsed();
         server.wait_for_answer(services - 1);
         println!(
@@ -53,7 +43,7 @@ fn main() {
             server.resident("VmHWM")
         );
     }
-    let server = Server::start(folder.path());
+    let server = Server::start(folder.path(), "api");
     server.wait_for_answer(services - 1);
     for round in 1..=3 {
         measure(&server, &format!("RegisterInstance, new, {round}"), "RegisterInstance", |number| {
@@ -72,63 +62,6 @@ fn main() {
     println!("{} MB resident in the end, {} MB at most", server.resident("VmRSS"), server.resident("VmHWM"));
 }
 
-//----------- Data -------------------------------------------------------------
-
-fn service_name(number: u32) -> String {
-    format!("service-{number:06}")
-}
-
-fn service_id(number: u32) -> ServiceId {
-    ServiceId::of_name(&[NAMESPACE, &service_name(number)])
-}
-
-/// As long as the ids of tasks.
-fn instance_id(service: u32, instance: u32) -> String {
-    format!("{:032x}", u128::from(service) << 32 | u128::from(instance))
-}
-
-fn address(number: u32) -> Ipv4Addr {
-    Ipv4Addr::from(0x0a00_0000 + number)
-}
-
-/// What ECS sets.
-fn attributes(address: Ipv4Addr) -> [(&'static str, String); 8] {
-    [
-        ("AWS_INSTANCE_IPV4", address.to_string()),
-        ("AWS_INSTANCE_PORT", "8080".to_owned()),
-        ("AVAILABILITY_ZONE", "eu-central-1a".to_owned()),
-        ("REGION", "eu-central-1".to_owned()),
-        ("ECS_SERVICE_NAME", "checkout".to_owned()),
-        ("ECS_CLUSTER_NAME", "production".to_owned()),
-        ("ECS_TASK_DEFINITION_FAMILY", "checkout".to_owned()),
-        ("AWS_INIT_HEALTH_STATUS", "HEALTHY".to_owned()),
-    ]
-}
-
-/// Stores `services` services.
-fn fill(folder: &Path, services: u32) {
-    let mut namespace = Namespace { id: Some(NamespaceId::of_name(&[NAMESPACE])), ..Namespace::default() };
-    for number in 0..services {
-        let instance = |instance: u32| {
-            let attributes = attributes(address(number * INSTANCES + instance));
-            let pairs = attributes.iter().map(|(key, value)| (*key, &**value));
-            Instance::new(&instance_id(number, instance), None, pairs).with_status(HealthStatus::Healthy)
-        };
-        let service = Service {
-            id: Some(service_id(number)),
-            dns_records: vec![DnsRecord { record_type: RecordType::A, ttl: 10 }],
-            health_check: HealthCheck::Custom,
-            instances: (0..INSTANCES).map(instance).collect(),
-            ..Service::default()
-        };
-        namespace.services.insert(service_name(number).into(), service);
-    }
-    let state = State { namespaces: [(NAMESPACE.into(), namespace)].into(), ..State::default() };
-    let store = Arc::new(Embedded::open(folder).expect("a store"));
-    let mut registry = Registry::open(Settings::default(), store).expect("an empty registry");
-    registry.apply(RegistryCommand::Import(state)).expect("a sound state");
-}
-
 /// A registration of `id`: service, the address that must then be in DNS, and the body.
 fn register(services: u32, id: &str, number: u32) -> (u32, u32, String) {
     let service = number % services;
@@ -141,77 +74,6 @@ fn register(services: u32, id: &str, number: u32) -> (u32, u32, String) {
         pairs.join(",")
     );
     (service, address, body)
-}
-
-//----------- Server -----------------------------------------------------------
-
-/// The program.
-struct Server {
-    child: Child,
-    dns: SocketAddr,
-    api: SocketAddr,
-}
-
-impl Server {
-    /// Starts it and waits until it says that it is ready.
-    fn start(folder: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
-            .args(["serve", "--dns", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--api", "127.0.0.1:0"])
-            .args(["--log-level", "error", "--data-dir"])
-            .arg(folder)
-            .env("FINGERPOST_ACCESS_KEY_ID", "bench")
-            .env("FINGERPOST_SECRET_ACCESS_KEY", "secret")
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program");
-        let (mut dns, mut api) = (None, None);
-        let lines = BufReader::new(child.stderr.take().expect("standard error")).lines();
-        for line in lines.map_while(Result::ok).take_while(|line| line != "ready") {
-            if let Some(address) = line.strip_prefix("listening on dns udp+tcp ") {
-                dns = address.parse().ok();
-            } else if let Some(address) = line.strip_prefix("listening on api http ") {
-                api = address.parse().ok();
-            }
-        }
-        Self { child, dns: dns.expect("where DNS is answered"), api: api.expect("where the API is") }
-    }
-
-    /// Asks for a service until all of its instances are the answer.
-    fn wait_for_answer(&self, service: u32) {
-        let begun = Instant::now();
-        while self.addresses(service).len() != INSTANCES as usize {
-            assert!(begun.elapsed() < PATIENCE, "no right answer");
-        }
-    }
-
-    /// The addresses of a service in DNS; more than eight do not fit an answer.
-    fn addresses(&self, service: u32) -> Vec<u32> {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        socket.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
-        let mut packet = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-        let name = Name::parse(&format!("{}.{NAMESPACE}", service_name(service))).expect("a name");
-        packet.extend_from_slice(name.as_wire());
-        packet.extend_from_slice(&[0, 1, 0, 1]);
-        socket.send_to(&packet, self.dns).expect("a query");
-        let mut response = [0; 1500];
-        let Ok(length) = socket.recv(&mut response) else { return Vec::new() };
-        let records = response[packet.len()..length].chunks_exact(16);
-        records.map(|record| u32::from_be_bytes(record[12..].try_into().expect("four octets"))).collect()
-    }
-
-    /// A line of its status in MB.
-    fn resident(&self, key: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
-        let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("the line");
-        line.split_whitespace().find_map(|word| word.parse::<u64>().ok()).expect("a number") / 1000
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 //----------- Requests ---------------------------------------------------------
@@ -229,7 +91,7 @@ fn measure(server: &Server, title: &str, action: &str, request: impl Fn(u32) -> 
         for _ in 0..CONNECTIONS {
             scope.spawn(|| {
                 let signer = Signer::new(credential(), "eu-central-1", "servicediscovery");
-                let mut connection = Connection::open(server.api);
+                let mut connection = Connection::open(server.channel);
                 let mut mine = Vec::new();
                 while begun.elapsed() < DURATION {
                     let number = number.fetch_add(1, Ordering::Relaxed);

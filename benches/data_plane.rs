@@ -4,12 +4,15 @@ mod common;
 
 use std::hint::black_box;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use common::{NAMESPACE, namespace, query, service, service_name, table, zone};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use fingerpost::dns::{self, Ctx, MAX_UDP_PAYLOAD, Settings, Transport};
 use fingerpost::model::RecordType;
 use fingerpost::table::{Editor, Publisher, Snapshot, compile};
+use fingerpost::transfer::journal::Journal;
+use fingerpost::transfer::records;
 use fingerpost::wire::{Name, NameKey, Query};
 
 /// Names or queries gone through in one iteration, so that they do not all lie in the nearest cache.
@@ -103,5 +106,45 @@ fn publish(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, parse, lookup, answer, publish);
+/// What a transfer costs beside writing records: finding the zone's names among a million of another zone, and noting
+/// what one registration changed.
+fn transfer(criterion: &mut Criterion) {
+    let records = [RecordType::A];
+    let namespace = namespace(1_000_000, 1, &records);
+    let zone = zone(&namespace);
+    let mut publisher = Publisher::new(table(&namespace));
+    let other = Name::parse("other.test").expect("a name");
+    let current = publisher.handle().load();
+    criterion.bench_function("find the names of a zone among 1M others", |bencher| {
+        bencher.iter(|| records::nodes(black_box(&current), &other).count());
+    });
+    drop(current);
+    let mut journal = Journal::new(vec![publisher.handle()], 1 << 20, |_| true);
+    let mut revision = 1;
+    criterion.bench_function("note one change at 1M names", |bencher| {
+        bencher.iter_custom(|iterations| {
+            let mut elapsed = Duration::ZERO;
+            for _ in 0..iterations {
+                revision += 1;
+                let name = service_name(revision as u32 % 1_000_000);
+                let current = publisher.handle().load();
+                let mut editor = Editor::new(&current);
+                let changed = service(revision as u32, 9, &records);
+                compile::put_apex(&mut editor, &zone, &compile::Apex { serial: revision as u32, ..Default::default() })
+                    .expect("a name");
+                let before = &namespace.services[&*name];
+                compile::put_service(&mut editor, &zone, &name, &changed, Some(before)).expect("a name");
+                let next = editor.finish(revision, 1_000_000);
+                drop(current);
+                publisher.publish(next);
+                let begun = Instant::now();
+                journal.catch_up();
+                elapsed += begun.elapsed();
+            }
+            elapsed
+        });
+    });
+}
+
+criterion_group!(benches, parse, lookup, answer, publish, transfer);
 criterion_main!(benches);

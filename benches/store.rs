@@ -1,42 +1,44 @@
 //! The registry's store beside another one, as `cargo bench --bench store [ROWS]`: how long they take to be filled, to
-//! commit, and to be read at the start, and how much memory and disk. `redb` was chosen by these figures.
+//! commit, and to be read at the start, and how much memory and disk. `fjall`, below ours, was chosen by these figures.
 //!
 //! Each step is a process of its own, so that it starts cold and its memory is its own; after commits it ends without
-//! closing the store, as after kill -9. Every instance row comes with an operation row, as the registry writes them.
+//! closing the store, as after kill -9. Every instance row comes with an operation row, as the registry writes them, and
+//! every eighth with a new service; to load reads what the registry reads at its start: services, instances, and the last
+//! operation. Times are those of a clock, and of the processors, of which other work takes nothing.
 
 use std::fs;
 use std::hint::black_box;
+use std::ops::Bound;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use fingerpost::registry::store::{Each, Embedded, Row, Store, StoreError, Table, Write};
-use fjall::config::{BlockSizePolicy, FilterPolicy};
-use fjall::{KeyspaceCreateOptions, PersistMode};
+use fingerpost::registry::store::{Each, Embedded, Keys, Row, Store, StoreError, Table, Write};
+use redb::{Builder, Database, ReadableDatabase, TableDefinition};
 
 /// Instances of a service.
 const INSTANCES: u64 = 8;
 /// Rows of a commit while the store is filled.
 const FILL: u64 = 10_000;
 /// The commits that are measured: instance rows of each, and how many there are.
-const COMMITS: [(u64, u64); 3] = [(1, 5000), (64, 1000), (1000, 200)];
+const COMMITS: [(u64, u64); 3] = [(1, 5000), (64, 10_000), (1000, 200)];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if let [store, role, folder, rows, batch] = &*arguments {
         let [rows, batch] = [rows, batch].map(|text| text.parse().expect("a number"));
         let folder = Path::new(folder);
-        return if store == "redb" {
+        return if store == "ours" {
             step(role, rows, batch, || Embedded::open(folder).expect("a store"));
         } else {
-            step(role, rows, batch, || Fjall::open(folder));
+            step(role, rows, batch, || Redb::open(folder));
         };
     }
-    let rows = arguments.first().map_or(1_000_000, |rows| rows.parse().expect("a number of rows"));
-    println!("{rows} instance rows and as many operation rows");
-    for store in ["redb", "fjall"] {
+    let rows: u64 = arguments.first().map_or(1_000_000, |rows| rows.parse().expect("a number of rows"));
+    println!("{rows} instance rows, as many operation rows, {} service rows", rows.div_ceil(INSTANCES));
+    for store in ["redb", "ours"] {
         println!();
         // Not in /tmp, which may be memory.
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
@@ -82,21 +84,35 @@ fn step<S: Store>(role: &str, rows: u64, batch: u64, open: impl Fn() -> S) {
         "fill" => {
             for first in (0..rows).step_by(FILL as usize) {
                 let numbers = first..rows.min(first + FILL);
-                store.commit(&numbers.flat_map(|number| writes(number, number)).collect::<Vec<_>>()).expect("a commit");
+                let services = numbers.clone().filter(|number| number % INSTANCES == 0).map(service);
+                let rows = numbers.flat_map(|number| writes(number, number));
+                store.commit(&services.chain(rows).collect::<Vec<_>>()).expect("a commit");
             }
-            println!("{:.2?}", start.elapsed());
+            println!("{:.2?}, {}", start.elapsed(), processors());
         }
         "load" => {
-            let mut count = 0;
-            for table in [Table::Instances, Table::Operations] {
+            let count = |table, keys| {
+                let mut count = 0;
                 let each = &mut |key: &[u8], value: &[u8]| {
                     count += 1;
                     black_box((key, value));
                     Ok(())
                 };
-                store.load(table, each).expect("rows");
-            }
-            println!("open {opened:.1?}, with load {:.1?}, {count} rows, {}", start.elapsed(), memory());
+                store.load_part(table, keys, each).expect("rows");
+                count
+            };
+            let all = (Bound::Unbounded, Bound::Unbounded);
+            let middle: &[u8] = &[0x80];
+            let services = count(Table::Services, all);
+            // As the registry does.
+            let instances = std::thread::scope(|scope| {
+                let second = scope.spawn(|| count(Table::Instances, (Bound::Included(middle), all.1)));
+                count(Table::Instances, (all.0, Bound::Excluded(middle))) + second.join().expect("rows")
+            });
+            let count = services + instances;
+            assert_eq!(store.scan(Table::Operations, &[], true, 1).expect("rows").len(), 1);
+            let loaded = start.elapsed();
+            println!("open {opened:.1?}, with load {loaded:.1?}, {}, {count} rows, {}", processors(), memory());
             std::process::exit(0);
         }
         "rest" => {
@@ -132,18 +148,43 @@ fn commits(store: &impl Store, rows: u64, batch: u64) {
     std::process::exit(0);
 }
 
-/// The most memory this process has held.
+/// The memory this process holds, and the most it has held.
 fn memory() -> String {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
-    format!("{} MB of memory", most.unwrap_or(0_u64) / 1024)
+    let field = |name| status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok());
+    let [now, most] = ["VmRSS:", "VmHWM:"].map(|name| field(name).unwrap_or(0_u64) / 1024);
+    format!("{now} MB of memory, {most} MB at most")
+}
+
+/// The time the processors have given to this process.
+fn processors() -> String {
+    // In ticks, of which there are 100 a second, behind the name, which is in parentheses.
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks: f64 = fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
+    format!("{:.2} s of processors", ticks / 100.0)
 }
 
 //----------- Rows -------------------------------------------------------------------------------------------
 
-/// Instance `number`, whose service has a random id, and the operation on it.
+/// A write.
+fn put(table: Table, key: Vec<u8>, value: Vec<u8>) -> Write {
+    Write { table, key: key.into(), value: Some(value.into()) }
+}
+
+/// The random id of the service of instance `number`.
+fn service_key(number: u64) -> Vec<u8> {
+    Rng::with_seed(number / INSTANCES).u128(..).to_be_bytes().to_vec()
+}
+
+/// The service of instance `number`.
+fn service(number: u64) -> Write {
+    put(Table::Services, service_key(number), vec![b's'; 120])
+}
+
+/// Instance `number`, and the operation on it.
 fn writes(number: u64, operation: u64) -> [Write; 2] {
-    let mut key = Rng::with_seed(number / INSTANCES).u128(..).to_be_bytes().to_vec();
+    let mut key = service_key(number);
     let mut random = Rng::with_seed(!number);
     key.extend((0..random.usize(4..=39)).map(|_| random.alphanumeric() as u8));
     let mut value = format!(
@@ -155,53 +196,56 @@ fn writes(number: u64, operation: u64) -> [Write; 2] {
     let length = random.usize(100..=350);
     value.extend(std::iter::repeat_with(|| random.alphanumeric()).take(length - value.len()));
     let report = [b"REGISTER_INSTANCE;SUCCESS;2026-01-01T00:00:00Z;".as_slice(), &key].concat();
-    let put = |table, key: Vec<u8>, value: Vec<u8>| Write { table, key: key.into(), value: Some(value.into()) };
     [put(Table::Instances, key, value.into()), put(Table::Operations, operation.to_be_bytes().into(), report)]
 }
 
 //----------- The other store --------------------------------------------------------------------------------
 
-/// fjall, a log-structured merge tree, as the registry would use it.
-struct Fjall {
-    database: fjall::Database,
-    instances: fjall::Keyspace,
-    operations: fjall::Keyspace,
-}
+/// redb, a B-tree in one file, as the registry would use it.
+struct Redb(Database);
 
-impl Fjall {
-    /// Opens or makes it. Small buffers; larger blocks and no filters, which suits loads, if not point reads.
+impl Redb {
+    /// Opens or makes it, and has all pages checked, as ours checks its files.
     fn open(folder: &Path) -> Self {
-        let builder = fjall::Database::builder(folder).cache_size(4 << 20).worker_threads(1);
-        let database = builder.max_journaling_size(64 << 20).open().expect("a store");
-        let options = || {
-            let options = KeyspaceCreateOptions::default().max_memtable_size(8 << 20);
-            options.data_block_size_policy(BlockSizePolicy::all(16 << 10)).filter_policy(FilterPolicy::disabled())
-        };
-        let [instances, operations] =
-            ["instances", "operations"].map(|name| database.keyspace(name, options).expect("a table"));
-        Self { database, instances, operations }
-    }
-
-    /// A table.
-    fn keyspace(&self, table: Table) -> &fjall::Keyspace {
-        if table == Table::Instances { &self.instances } else { &self.operations }
+        let mut builder = Builder::new();
+        builder.set_cache_size(4 << 20).set_check_integrity_on_open(true);
+        let store = Self(builder.create(folder.join("rows.redb")).expect("a store"));
+        store.commit(&[]).expect("tables");
+        store
     }
 }
 
-impl Store for Fjall {
-    fn load(&self, table: Table, each: &mut Each<'_>) -> Result<(), StoreError> {
-        self.keyspace(table).iter().try_for_each(|row| {
-            let (key, value) = row.into_inner().expect("a row");
-            each(&key, &value)
+/// A table.
+fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+    TableDefinition::new(match table {
+        Table::Services => "services",
+        Table::Instances => "instances",
+        _ => "operations",
+    })
+}
+
+impl Store for Redb {
+    fn load_part(&self, table: Table, keys: Keys<'_>, each: &mut Each<'_>) -> Result<(), StoreError> {
+        let transaction = self.0.begin_read().expect("a transaction");
+        let rows = transaction.open_table(definition(table)).expect("a table");
+        rows.range::<&[u8]>(keys).expect("rows").try_for_each(|row| {
+            let (key, value) = row.expect("a row");
+            each(key.value(), value.value())
         })
     }
 
     fn commit(&self, writes: &[Write]) -> Result<(), StoreError> {
-        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
-        for Write { table, key, value } in writes {
-            batch.insert(self.keyspace(*table), &**key, value.as_deref().expect("a value"));
+        // In the order of the keys, so that neighbours meet while their page is at hand.
+        let mut writes: Vec<&Write> = writes.iter().collect();
+        writes.sort_by(|left, right| (left.table, &left.key).cmp(&(right.table, &right.key)));
+        let transaction = self.0.begin_write().expect("a transaction");
+        for table in [Table::Services, Table::Instances, Table::Operations] {
+            let mut rows = transaction.open_table(definition(table)).expect("a table");
+            for write in writes.iter().filter(|write| write.table == table) {
+                rows.insert(&*write.key, write.value.as_deref().expect("a value")).expect("a write");
+            }
         }
-        batch.commit().expect("a commit");
+        transaction.commit().expect("a commit");
         Ok(())
     }
 
@@ -209,7 +253,10 @@ impl Store for Fjall {
         unimplemented!("not measured")
     }
 
-    fn scan(&self, _: Table, _: &[u8], _: bool, _: usize) -> Result<Vec<Row>, StoreError> {
-        unimplemented!("not measured")
+    fn scan(&self, table: Table, _: &[u8], _: bool, limit: usize) -> Result<Vec<Row>, StoreError> {
+        let transaction = self.0.begin_read().expect("a transaction");
+        let rows = transaction.open_table(definition(table)).expect("a table");
+        let rows = rows.range::<&[u8]>(..).expect("rows").rev().take(limit).map(|row| row.expect("a row"));
+        Ok(rows.map(|(key, value)| (key.value().into(), value.value().into())).collect())
     }
 }

@@ -56,7 +56,19 @@ fn main() {
 fn serve(path: &Path, services: u32, round: u32) {
     let start = Instant::now();
     let mut server = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
-        .args(["serve", "--dns", DNS, "--admin", "127.0.0.1:0", "--log-level", "error", "--api", "off"])
+        .args([
+            "serve",
+            "--dns",
+            DNS,
+            "--admin",
+            "127.0.0.1:0",
+            "--log-level",
+            "error",
+            "--api",
+            "off",
+            "--grpc",
+            "off",
+        ])
         .args(["--data-dir", "none", "--declare"])
         .arg(path)
         .spawn()

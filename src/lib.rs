@@ -19,11 +19,14 @@
 //! | [`table`] | the immutable answer tables, their compilation from the model, their publication, who sees which |
 //! | [`dns`] | from a query to its response: lookup, selection, negative answers, truncation |
 //! | [`net`] | sockets, the UDP workers, TCP connections and their limits |
+//! | [`forward`] | names outside our zones: upstreams, their cache, search domains |
 //! | [`model`] | namespaces, services, instances: plain data and Cloud Map's rules for it |
 //! | [`zone`] | static records on their way from files into the table |
 //! | [`registry`] | the single writer: commands become rows, snapshots and a catalog; [`registry::store`] keeps the rows |
-//! | [`channel`] | how commands arrive: [`channel::file`] from declarations, [`channel::cloudmap`] over AWS's API |
+//! | [`channel`] | how commands arrive: [`channel::file`] from declarations, [`channel::cloudmap`] over AWS's API, [`channel::grpc`] over our own |
+//! | [`transfer`] | zone transfer out: AXFR, IXFR, NOTIFY, signatures |
 //! | [`health`] | probes of instances |
+//! | [`explain`] | what a query would be answered, and why |
 //! | [`sigv4`] | AWS's signatures, made and verified |
 //! | [`credentials`], [`tls`] | who may ask, and certificates: what the channels over the network share |
 //! | [`agent`] | `fingerpost run`: a command that is registered while it is healthy, and drained before it stops |
@@ -34,7 +37,7 @@
 //! | [`metrics`], [`admin`] | counters and how operators see them |
 //! | [`server`] | one server's life, from bind to join |
 //!
-//! The registry's rows lie in redb; [`registry::store::embedded`] says what it was measured against and why it won.
+//! The registry's rows lie in fjall; [`registry::store::embedded`] says what it was measured against and why it won.
 //!
 //! # Invariants
 //!
@@ -71,6 +74,8 @@ pub mod client;
 pub mod config;
 pub mod credentials;
 pub mod dns;
+pub mod explain;
+pub mod forward;
 pub mod health;
 pub mod metrics;
 pub mod model;
@@ -82,5 +87,6 @@ pub mod stack;
 pub mod table;
 pub mod template;
 pub mod tls;
+pub mod transfer;
 pub mod wire;
 pub mod zone;

@@ -12,7 +12,7 @@ use fingerpost::server;
 
 use self::cli::{
     apply, completions, create, delete, deregister, discover, export, get, health, import, is_closed_pipe, is_usage,
-    register, run, watch,
+    register, resolvconf, run, watch,
 };
 
 mod cli;
@@ -81,6 +81,9 @@ enum Command {
     /// Run a command that is registered while it is healthy, and drained before it stops
     #[command(after_help = run::EXAMPLES)]
     Run(Box<run::Run>),
+    /// Make Fingerpost the first nameserver of a resolv.conf, or undo that
+    #[command(after_help = resolvconf::EXAMPLES)]
+    Resolvconf(resolvconf::Resolvconf),
     /// Print a completion script for a shell
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::Completions),
@@ -181,6 +184,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Export(export) => done(export.run()),
         Command::Import(import) => done(import.run()),
         Command::Run(run) => run.run(),
+        Command::Resolvconf(resolvconf) => done(resolvconf.run()),
         Command::Completions(completions) => done(completions.run(Arguments::command())),
     }
 }

@@ -7,14 +7,14 @@
 //! set payload=4096 nsid=ns-1 version=text id_server=text empty=nxdomain keepalive=300
 //!
 //! # RFC 1035 §…: why
-//! query Api.z.test A rd cd ad tcp edns=1232 do version=1 nsid keepalive option=65001:abcd class=CH opcode=4
+//! query Api.z.test A rd cd ad tcp edns=1232 do version=1 nsid keepalive zoneversion option=65001:abcd class=CH opcode=4
 //! packet 1234 0100 0001 0000 0000 0000 name:www.z.test 0001 0001            the message itself; `tcp` may stand first
 //! rcode NOERROR aa rd cd tc             the flags that are set, all of them
 //! answer api.z.test. 10 A 10.0.0.1      one line a record, in any order
 //! answer 8 of api.z.test. 10 A 10.0.0.{1..20}    that many different ones
 //! answer 1-8 of …                       or a number in between
 //! authority …      additional …         the same; the class stands before the type where it is not IN
-//! opt nsid=ns-1 keepalive=300           options; `opt` alone is an OPT record without any
+//! opt nsid=ns-1 keepalive=300 zoneversion=2:7    options; `opt` alone is an OPT record without any
 //! octets 29                             length of the response; or 400-512
 //! contains name:i-1.api.z.test          octets in the response
 //! silence                               no response
@@ -81,6 +81,7 @@ scripts!(
     services,
     sizes,
     types,
+    zone_version,
     zones,
 );
 
@@ -207,6 +208,7 @@ fn read_query(words: &[&str]) -> support::Query {
             "version" => opt.get_or_insert_with(edns).version = value.parse().unwrap(),
             "nsid" => opt.get_or_insert_with(edns).options.push((3, Vec::new())),
             "keepalive" => opt.get_or_insert_with(edns).options.push((11, Vec::new())),
+            "zoneversion" => opt.get_or_insert_with(edns).options.push((19, Vec::new())),
             "option" => {
                 let (code, data) = value.split_once(':').unwrap();
                 opt.get_or_insert_with(edns).options.push((code.parse().unwrap(), octets([&data].into_iter())));
@@ -365,6 +367,11 @@ fn option_names(message: &Message) -> Vec<String> {
             EdnsOption::Unknown(_, data) if *code == EdnsCode::Keepalive => {
                 format!("keepalive={}", u16::from_be_bytes(data[..].try_into().unwrap()))
             }
+            EdnsOption::Unknown(19, data) => {
+                // Type 0 is SOA-SERIAL (RFC 9660 §4).
+                let [labels, 0, serial @ ..] = &data[..] else { panic!("{data:?}") };
+                format!("zoneversion={labels}:{}", u32::from_be_bytes(serial.try_into().unwrap()))
+            }
             _ => format!("{code:?}"),
         })
         .collect()
@@ -406,7 +413,7 @@ fn a_short_buffer_bounds_the_response() {
     let mut query = support::Query::new("srv.z.test", 33).edns(4096);
     let nsid = Some(vec![b'n'; 100].into());
     let mut ctx = support::ctx(Settings { udp_payload: 4096, nsid, ..Settings::default() });
-    for options in [vec![], vec![(3, Vec::new())]] {
+    for options in [vec![], vec![(3, Vec::new())], vec![(3, Vec::new()), (19, Vec::new())]] {
         query.opt.as_mut().unwrap().options = options;
         let query = query.encode();
         for length in query.len()..600 {

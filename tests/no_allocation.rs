@@ -133,7 +133,7 @@ fn messages() -> Vec<Vec<u8>> {
             queries.push(support::Query { flags: 0x2000, ..query.clone() });
             queries.extend([0, 512, 1232, 4096].map(|payload| query.clone().edns(payload)));
             let mut asking = query.clone().edns(1232);
-            let options = [3, 11, 10, 65001].map(|code| (code, Vec::new())).to_vec();
+            let options = [3, 11, 10, 19, 65001].map(|code| (code, Vec::new())).to_vec();
             asking.opt = asking.opt.map(|opt| support::Opt { dnssec_ok: true, options, ..opt });
             queries.push(asking);
             let mut newer = query.edns(1232);

@@ -174,7 +174,16 @@ fn the_response_is_that_of_the_table_that_has_the_name() {
                 support::Query { qclass: 3, ..plain.clone() },
                 support::Query { flags: 0x2000, ..plain.clone() },
                 plain.clone().edns(512),
-                plain.edns(1232),
+                plain.clone().edns(1232),
+                // Also the version of the zone is that table's.
+                support::Query {
+                    opt: Some(support::Opt {
+                        payload: 1232,
+                        options: vec![(19, Vec::new())],
+                        ..support::Opt::default()
+                    }),
+                    ..plain
+                },
             ];
             for message in queries.iter().map(support::Query::encode) {
                 for (transport, length) in [(Transport::Udp, dns::MAX_UDP_PAYLOAD), (Transport::Tcp, 65_535)] {

@@ -5,15 +5,16 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem;
 use std::net::Ipv4Addr;
 
 use fingerpost::dns::{EmptyService, Outcome, Settings, Transport};
 use fingerpost::model::validate;
 use fingerpost::registry::{Command, Registry};
 use fingerpost::table::{Node, Snapshot};
-use fingerpost::wire::{NameKey, Query};
+use fingerpost::wire::{NameKey, Options, Query};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query as Question};
-use hickory_proto::rr::rdata::opt::EdnsOption;
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::rdata::{A, TXT};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use proptest::collection::vec;
@@ -44,8 +45,12 @@ fn name() -> impl Strategy<Value = Name> {
 }
 
 fn edns_option() -> impl Strategy<Value = EdnsOption> {
-    let code = prop_oneof![Just(3u16), Just(10), Just(11), Just(12), 14..=u16::MAX];
-    (code, vec(any::<u8>(), 0..20)).prop_map(|(code, data)| EdnsOption::try_from((code.into(), &data[..])).unwrap())
+    let code = prop_oneof![Just(3u16), Just(10), Just(11), Just(12), Just(19), 14..=u16::MAX];
+    (code, vec(any::<u8>(), 0..20)).prop_map(|(code, data)| {
+        // ZONEVERSION is empty in a sound query (RFC 9660 §3.2.1).
+        let data = if code == 19 { &[] } else { &data[..] };
+        EdnsOption::try_from((code.into(), data)).unwrap()
+    })
 }
 
 prop_compose! {
@@ -57,7 +62,10 @@ prop_compose! {
     ) -> Edns {
         let mut edns = Edns::new();
         edns.set_max_payload(payload).set_version(version).set_dnssec_ok(dnssec_ok);
-        options.into_iter().for_each(|option| edns.options_mut().insert(option));
+        // And there once.
+        let mut is_first = true;
+        let sound = |option: &EdnsOption| u16::from(EdnsCode::from(option)) != 19 || mem::take(&mut is_first);
+        options.into_iter().filter(sound).for_each(|option| edns.options_mut().insert(option));
         edns
     }
 }
@@ -121,7 +129,8 @@ proptest! {
             let has = |code: u16| written.options().as_ref().iter().any(|(key, _)| u16::from(*key) == code);
             prop_assert_eq!(read.payload, written.max_payload());
             prop_assert_eq!((read.version, read.dnssec_ok), (written.version(), written.flags().dnssec_ok));
-            prop_assert_eq!((read.nsid, read.keepalive), (has(3), has(11)));
+            let read = [Options::NSID, Options::KEEPALIVE, Options::ZONE_VERSION].map(|option| read.options.has(option));
+            prop_assert_eq!(read, [3, 11, 19].map(has));
         }
     }
 
@@ -229,7 +238,7 @@ prop_compose! {
         ],
         qclass in prop_oneof![9 => Just(1u16), 1 => any::<u16>()],
         flags in any::<u16>(),
-        opt in option::of((any::<u16>(), any::<bool>(), prop_oneof![9 => Just(0u8), 1 => any::<u8>()], any::<[bool; 3]>())),
+        opt in option::of((any::<u16>(), any::<bool>(), prop_oneof![9 => Just(0u8), 1 => any::<u8>()], any::<[bool; 4]>())),
         is_tcp in any::<bool>(),
     ) -> (Transport, support::Query) {
         // Up to three labels in front that make the name long.
@@ -243,7 +252,7 @@ prop_compose! {
         // QR clear and opcode QUERY; the rest is noise.
         let mut query = support::Query { flags: flags & 0x07ff, qclass, ..support::Query::new(&spelled, qtype) };
         query.opt = opt.map(|(payload, dnssec_ok, version, options)| {
-            let codes = [3, 11, 10].into_iter().zip(options);
+            let codes = [3, 11, 10, 19].into_iter().zip(options);
             let options = codes.filter(|(_, wanted)| *wanted).map(|(code, _)| (code, Vec::new())).collect();
             support::Opt { payload, version, dnssec_ok, options }
         });

@@ -12,6 +12,8 @@ use fingerpost::config::Faults;
 use fingerpost::registry::store::Embedded;
 use fingerpost::registry::{Registry, Settings, stored_vpcs};
 
+use super::zone::Zone;
+
 /// `fingerpost export …`
 #[derive(Args)]
 pub(crate) struct Export {
@@ -26,6 +28,9 @@ pub(crate) struct Export {
     /// Write to this file, which must not exist, instead of standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    #[command(flatten)]
+    zone: Zone,
 }
 
 pub(crate) const EXAMPLES: &str = "\
@@ -33,9 +38,12 @@ Everything that was made through the API: namespaces, services and instances wit
 and dates. What files declare is in those files. The result is a declaration file: `fingerpost import` reads it into an \
 empty registry, and `fingerpost check` and `serve --declare` take it, too.
 
+With --zone: every record of one zone, as its secondaries have them; sorted, so that it can be compared.
+
 Examples:
   fingerpost export --data-dir /var/lib/fingerpost > registry.yaml
-  fingerpost import registry.yaml --data-dir /var/lib/other";
+  fingerpost import registry.yaml --data-dir /var/lib/other
+  fingerpost export --zone production.local --data-dir /var/lib/fingerpost";
 
 impl Export {
     /// Writes the file.
@@ -46,22 +54,28 @@ impl Export {
             "{} is not a folder; --data-dir DIR says where a server keeps its data",
             self.data_dir.display()
         );
+        match &self.output {
+            None => self.write(&mut BufWriter::new(io::stdout().lock())),
+            Some(path) => {
+                let output = File::create_new(path).with_context(|| format!("cannot make {}", path.display()))?;
+                self.write(&mut BufWriter::new(output)).with_context(|| format!("cannot write {}", path.display()))
+            }
+        }
+    }
+
+    /// Writes what is wanted to `output`.
+    fn write(&self, output: &mut impl Write) -> anyhow::Result<()> {
+        if let Some(zone) = self.zone.wanted() {
+            self.zone.write(zone, &self.data_dir, output)?;
+            return Ok(output.flush()?);
+        }
         let store = Embedded::open(&self.data_dir).map_err(|error| Faults::of([error]))?;
         // As if each were configured: two of them may have namespaces of one name.
         let vpcs = stored_vpcs(&store).map_err(|error| Faults::of([error]))?.into_iter().collect();
         let settings = Settings { vpcs, ..Settings::default() };
         let registry = Registry::open(settings, Arc::new(store)).map_err(|error| Faults::of([error]))?;
         let catalog = registry.catalog();
-        let catalog = catalog.read();
-        match &self.output {
-            None => file::export(&catalog, &self.namespace, &mut BufWriter::new(io::stdout().lock()))?,
-            Some(path) => {
-                let output = File::create_new(path).with_context(|| format!("cannot make {}", path.display()))?;
-                let mut output = BufWriter::new(output);
-                file::export(&catalog, &self.namespace, &mut output)?;
-                output.flush().with_context(|| format!("cannot write {}", path.display()))?;
-            }
-        }
-        Ok(())
+        file::export(&catalog.read(), &self.namespace, output)?;
+        Ok(output.flush()?)
     }
 }

@@ -19,11 +19,13 @@ mod namespace;
 mod output;
 mod pairs;
 pub(crate) mod register;
+pub(crate) mod resolvconf;
 pub(crate) mod run;
 mod service;
 mod table;
 mod waiting;
 pub(crate) mod watch;
+mod zone;
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;

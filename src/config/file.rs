@@ -3,8 +3,10 @@
 //! Version 1 is [`Options`] itself, one key an option. The first version that differs gets a type and a
 //! conversion of its own, beside a copy of version 1 as it was.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::ops::Range;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -19,6 +21,23 @@ pub fn read(path: &Path) -> Result<Options, Faults> {
         Ok(text) => parse(&path.display().to_string(), &text),
         Err(error) => Err(Faults(vec![format!("{}: {error}", path.display())])),
     }
+}
+
+/// Reads a file of secrets at `path`, if only its owner can.
+pub(crate) fn read_private(path: &Path) -> Result<String, Faults> {
+    let name = path.display();
+    let fault = |reason: &dyn std::fmt::Display| Faults(vec![format!("{name}: {reason}")]);
+    let mut file = File::open(path).map_err(|error| fault(&error))?;
+    // Of the open file, so that nobody can put another one in its place meanwhile.
+    let mode = file.metadata().map_err(|error| fault(&error))?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(fault(&format!(
+            "others than its owner have access to its secrets (mode {mode:o}): chmod 600 {name}"
+        )));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(|error| fault(&error))?;
+    Ok(text)
 }
 
 /// Parses `text`, which came from the file called `name`.

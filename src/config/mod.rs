@@ -11,16 +11,20 @@ use std::thread;
 use std::time::Duration;
 
 use crate::dns;
+use crate::forward::Settings as Forward;
 use crate::net::connections::Limits;
 use crate::registry::Quotas;
 use crate::wire::Name;
 
 pub mod file;
+mod forward;
 mod options;
+mod transfers;
 pub mod values;
 mod vpcs;
 
 pub use options::Options;
+pub use transfers::Transfer;
 pub use values::LogFormat;
 use values::{Address, Bounded, EmptyAnswer, LogFilter, Switch};
 pub use vpcs::Vpc;
@@ -48,10 +52,16 @@ pub struct Config {
     pub name_servers: Vec<Name>,
     /// The VPCs whose clients see private namespaces; with none, everybody sees all.
     pub vpcs: Vec<Vpc>,
+    /// Who may transfer which zone, and whom to notify.
+    pub transfers: Vec<Transfer>,
+    /// File of the keys that sign transfers.
+    pub tsig_keys: Option<PathBuf>,
     /// What workers and connections need to answer.
     pub answers: dns::Settings,
     /// Limits of DNS over TCP.
     pub tcp: Limits,
+    /// Who is asked for names outside our zones.
+    pub forward: Forward,
     /// File of access keys and tokens.
     pub credentials: Option<PathBuf>,
     /// Certificate and key of the API; plain HTTP without.
@@ -119,6 +129,7 @@ impl Config {
     pub fn resolve(given: Options, file: Options) -> Result<Self, Faults> {
         let kept = given.clone();
         let warnings = warnings(&given, &file);
+        let forward = forward::settings(&given, &file);
         let local = |port| Address(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let idle_timeout: u16 = given.tcp_idle_timeout.or(file.tcp_idle_timeout).map_or(10, number);
         let dns = pick(given.dns, file.dns, || vec![local(5300)]);
@@ -136,6 +147,8 @@ impl Config {
                 .or(file.name_server)
                 .map_or_else(default_name_servers, |names| names.into_iter().map(|name| name.0).collect()),
             vpcs: pick(given.vpcs, file.vpcs, Vec::new),
+            transfers: pick(given.transfer, file.transfer, Vec::new),
+            tsig_keys: given.tsig_keys.or(file.tsig_keys),
             answers: dns::Settings {
                 udp_payload: given.udp_payload.or(file.udp_payload).map_or(1232, number),
                 nsid: given.nsid.or(file.nsid).map(|text| Box::<str>::from(text).into()),
@@ -149,6 +162,8 @@ impl Config {
                 },
                 // In units of 100 ms (RFC 7828, section 3.1); 3600 seconds fit.
                 tcp_keepalive: idle_timeout * 10,
+                // The server sets it, once it knows who answers what is left.
+                defer: dns::Defer::default(),
             },
             tcp: Limits {
                 idle_timeout: Duration::from_secs(idle_timeout.into()),
@@ -157,6 +172,7 @@ impl Config {
                 // Not an option: who does not read for as long as this is gone, however long others may be idle.
                 ..Limits::default()
             },
+            forward,
             credentials: given.credentials.or(file.credentials),
             api_tls: tls_files(
                 "api",
@@ -219,6 +235,8 @@ impl Config {
             }
         }
         faults.extend(vpcs::faults(&self.vpcs));
+        faults.extend(forward::faults(&self.forward));
+        faults.extend(transfers::faults(&self.transfers, self.tsig_keys.is_some()));
         let others = || self.dns.iter().map(|dns| (dns, "a dns")).chain([(&self.admin, "the admin")]);
         let api = self.api.iter().map(|api| (api, "the api"));
         for (address, name) in others().filter(|(address, _)| self.api.as_ref() == Some(address)) {
@@ -246,7 +264,7 @@ impl Config {
             dns::EmptyService::NoData { ttl } => (EmptyAnswer::NoData, ttl.to_string()),
             dns::EmptyService::NxDomain => (EmptyAnswer::NxDomain, "the zone's".to_owned()),
         };
-        vec![
+        let mut settings = vec![
             ("declare", list(self.declare.iter().map(|path| path.display()))),
             (
                 "data-dir",
@@ -264,6 +282,8 @@ impl Config {
                 list(self.name_servers.iter().map(|name| name.to_string().trim_end_matches('.').to_owned())),
             ),
             ("vpcs", vpcs::shown(&self.vpcs)),
+            ("transfer", transfers::shown(&self.transfers)),
+            ("tsig-keys", path(self.tsig_keys.as_deref())),
             ("chaos-version", text(self.answers.version.as_deref().map(str::as_bytes))),
             ("chaos-id", text(self.answers.id_server.as_deref().map(str::as_bytes))),
             ("empty-service", empty_service.to_string()),
@@ -271,6 +291,9 @@ impl Config {
             ("tcp-idle-timeout", self.tcp.idle_timeout.as_secs().to_string()),
             ("tcp-connections", self.tcp.total.to_string()),
             ("tcp-connections-per-client", self.tcp.per_client.to_string()),
+        ];
+        settings.extend(forward::shown(&self.forward));
+        settings.extend([
             ("credentials", path(self.credentials.as_deref())),
             ("api-tls-cert", path(self.api_tls.as_ref().map(|files| &*files.certificate))),
             ("api-tls-key", path(self.api_tls.as_ref().map(|files| &*files.key))),
@@ -289,7 +312,8 @@ impl Config {
             ("grpc-client-ca", path(self.grpc_client_ca.as_deref())),
             ("log-format", self.log_format.to_string()),
             ("log-level", self.log_level.as_str().to_owned()),
-        ]
+        ]);
+        settings
     }
 
     /// Keys whose effective value differs in `other`.

@@ -2,16 +2,22 @@
 //!
 //! [`Options`] is the one list of options: clap reads flags and environment variables into it (a flag wins),
 //! the configuration file is read into it as well, and [`super::Config`] is made from the two. An option's
-//! three names follow one rule: flag `--udp-payload`, variable `FINGERPOST_UDP_PAYLOAD`, key `udp-payload`. Only the table
-//! of VPCs has a plural for its key: `--vpc` names one of `vpcs`.
+//! three names follow one rule: flag `--udp-payload`, variable `FINGERPOST_UDP_PAYLOAD`, key `udp-payload`. Only the
+//! tables have a plural for their keys: `--vpc` names one of `vpcs`, and `--forward-rule` one of `forward-rules`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use serde::Deserialize;
 
-use super::values::{AccountId, Address, Bounded, EmptyAnswer, LogFilter, LogFormat, Region, ServerName, Switch, Text};
+use super::forward::{self, Rule};
+use super::transfers::Transfer;
+use super::values::{
+    AccountId, Address, Bounded, ClientNetwork, Domain, EmptyAnswer, LogFilter, LogFormat, Region, ServerName, Switch,
+    Text,
+};
 use super::vpcs::{self, Vpc};
+use crate::forward::Server;
 
 /// The options of `serve` that one source sets; `None` leaves the choice to the next source.
 //
@@ -89,6 +95,28 @@ pub struct Options {
     #[serde(default, deserialize_with = "vpcs::table")]
     pub vpcs: Option<Vec<Vpc>>,
 
+    /// Let clients in these networks, who sign with one of these keys, transfer this zone (* for all), and notify these
+    /// servers of its changes; repeat it, or separate entries by semicolons [default: none, refused]
+    #[arg(
+        long,
+        value_name = "zone=ZONE,allow=NETWORK,…,keys=NAME,…,notify=ADDR:PORT,…",
+        env = "FINGERPOST_TRANSFER",
+        hide_env_values = true,
+        help_heading = "Zone transfer",
+        value_delimiter = ';'
+    )]
+    pub transfer: Option<Vec<Transfer>>,
+
+    /// Keys that sign transfers (TSIG): a TOML file that its owner alone can read [default: none]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "FINGERPOST_TSIG_KEYS",
+        hide_env_values = true,
+        help_heading = "Zone transfer"
+    )]
+    pub tsig_keys: Option<PathBuf>,
+
     /// Answer to CHAOS TXT version.bind and version.server [default: none, refused]
     #[arg(long, value_name = "TEXT", env = "FINGERPOST_CHAOS_VERSION", hide_env_values = true, help_heading = "DNS")]
     pub chaos_version: Option<Text>,
@@ -146,6 +174,104 @@ pub struct Options {
         help_heading = "DNS over TCP"
     )]
     pub tcp_connections_per_client: Option<Bounded<1, 1_000_000>>,
+
+    /// Ask this upstream for names outside our zones; repeat it, or separate upstreams by commas. system: the name servers
+    /// of this machine. tls://1.1.1.1#cloudflare-dns.com: over TLS [default: none, refused]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "FINGERPOST_FORWARD",
+        hide_env_values = true,
+        help_heading = "Forwarding",
+        value_delimiter = ','
+    )]
+    pub forward: Option<Vec<Server>>,
+
+    /// Ask these upstreams for names in this domain; repeat it, or separate rules by semicolons [default: none]
+    #[arg(
+        long = "forward-rule",
+        value_name = "DOMAIN=ADDR[,ADDR…]",
+        env = "FINGERPOST_FORWARD_RULE",
+        hide_env_values = true,
+        help_heading = "Forwarding",
+        value_delimiter = ';'
+    )]
+    #[serde(default, deserialize_with = "forward::table")]
+    pub forward_rules: Option<Vec<Rule>>,
+
+    /// Forward for clients in this network, and refuse others; repeat it, or separate networks by commas
+    /// [default: 127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,fc00::/7,fe80::/10]
+    #[arg(
+        long,
+        value_name = "NETWORK",
+        env = "FINGERPOST_FORWARD_ALLOW",
+        hide_env_values = true,
+        help_heading = "Forwarding",
+        value_delimiter = ','
+    )]
+    pub forward_allow: Option<Vec<ClientNetwork>>,
+
+    /// Most answers of upstreams that are kept, 0 to 10000000 [default: 10000]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "FINGERPOST_FORWARD_CACHE_ENTRIES",
+        hide_env_values = true,
+        help_heading = "Forwarding"
+    )]
+    pub forward_cache_entries: Option<Bounded<0, 10_000_000>>,
+
+    /// Most octets that they may take, 0 to 4294967295 [default: 4194304]
+    #[arg(
+        long,
+        value_name = "OCTETS",
+        env = "FINGERPOST_FORWARD_CACHE_SIZE",
+        hide_env_values = true,
+        help_heading = "Forwarding"
+    )]
+    pub forward_cache_size: Option<Bounded<0, 4_294_967_295>>,
+
+    /// How long an answer may be given beyond its TTL while no upstream answers, 0 to 604800 [default: 86400]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "FINGERPOST_FORWARD_MAX_STALE",
+        hide_env_values = true,
+        help_heading = "Forwarding"
+    )]
+    pub forward_max_stale: Option<Bounded<0, 604_800>>,
+
+    /// Most queries that wait for upstreams; the next gets SERVFAIL, or an old answer. 1 to 100000 [default: 1024]
+    #[arg(
+        long,
+        value_name = "N",
+        env = "FINGERPOST_FORWARD_IN_FLIGHT",
+        hide_env_values = true,
+        help_heading = "Forwarding"
+    )]
+    pub forward_in_flight: Option<Bounded<1, 100_000>>,
+
+    /// How long upstreams may take to answer, all together, 1 to 30 [default: 5]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "FINGERPOST_FORWARD_TIMEOUT",
+        hide_env_values = true,
+        help_heading = "Forwarding"
+    )]
+    pub forward_timeout: Option<Bounded<1, 30>>,
+
+    /// Answer a single label by its name in this domain, where that is one of ours; repeat it, or separate domains by
+    /// commas [default: none]
+    #[arg(
+        long,
+        value_name = "DOMAIN",
+        env = "FINGERPOST_SEARCH",
+        hide_env_values = true,
+        help_heading = "Forwarding",
+        value_delimiter = ','
+    )]
+    pub search: Option<Vec<Domain>>,
 
     /// Access keys of the API and tokens of gRPC: a TOML file that its owner alone can read. FINGERPOST_ACCESS_KEY_ID
     /// and FINGERPOST_SECRET_ACCESS_KEY add a key [default: none, everybody on this machine may ask for everything]

@@ -27,6 +27,14 @@ const ROWS: &[(&str, &str, &str, &str, &str)] = &[
         "{ \"vpc-d\" = [\"10.4.0.0/16\"] }",
         "none",
     ),
+    (
+        "transfer",
+        "zone=a,allow=10.1.0.0/16",
+        "zone=b,allow=10.2.0.0/16,fd00::/8;zone=*,allow=10.3.0.0/16,notify=10.3.0.1:53",
+        "[{ zone = \"c\", allow = [\"10.4.0.0/16\"] }]",
+        "none",
+    ),
+    ("tsig-keys", "/flag", "/env", "\"/file\"", "none"),
     ("chaos-version", "flag", "env", "\"file\"", "none"),
     ("chaos-id", "flag", "env", "\"file\"", "none"),
     ("empty-service", "nodata", "nxdomain", "\"nodata\"", "nodata"),
@@ -34,6 +42,27 @@ const ROWS: &[(&str, &str, &str, &str, &str)] = &[
     ("tcp-idle-timeout", "71", "72", "73", "10"),
     ("tcp-connections", "81", "82", "83", "1024"),
     ("tcp-connections-per-client", "91", "92", "93", "64"),
+    ("forward", "10.0.0.1:53", "10.0.0.2:53,tls://10.0.0.3:853#a.test", "[\"10.0.0.4:5353\"]", "none"),
+    (
+        "forward-rules",
+        "a.test=10.0.0.1:53",
+        "b.test=10.0.0.2:53,10.0.0.3:53;c.test=system",
+        "{ \"d.test\" = [\"10.0.0.4:53\"] }",
+        "none",
+    ),
+    (
+        "forward-allow",
+        "10.1.0.0/16",
+        "10.2.0.0/16,fd00::/8",
+        "[\"10.3.0.0/16\"]",
+        "127.0.0.0/8,::1/128,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,169.254.0.0/16,fc00::/7,fe80::/10",
+    ),
+    ("forward-cache-entries", "171", "172", "173", "10000"),
+    ("forward-cache-size", "181", "182", "183", "4194304"),
+    ("forward-max-stale", "191", "192", "193", "86400"),
+    ("forward-in-flight", "201", "202", "203", "1024"),
+    ("forward-timeout", "1", "2", "3", "5"),
+    ("search", "a.test", "b.test,c.test", "[\"d.test\"]", "none"),
     ("credentials", "/flag", "/env", "\"/file\"", "none"),
     ("api-tls-cert", "/flag", "/env", "\"/file\"", "none"),
     ("api-tls-key", "/flag", "/env", "\"/file\"", "none"),
@@ -68,9 +97,13 @@ fn variable(key: &str) -> String {
     format!("FINGERPOST_{}", key.replace('-', "_").to_uppercase())
 }
 
-/// The flag of a key without its dashes: the key itself, but that the table `vpcs` takes one VPC a flag.
+/// The flag of a key without its dashes: the key itself, but that tables take one entry a flag.
 fn long(key: &str) -> &str {
-    if key == "vpcs" { "vpc" } else { key }
+    match key {
+        "vpcs" => "vpc",
+        "forward-rules" => "forward-rule",
+        _ => key,
+    }
 }
 
 /// The effective value of `key` as text.

@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
+use crate::model::{Network, NetworkFault};
 use crate::wire::Name;
 
 //----------- Bounded ----------------------------------------------------------
@@ -70,6 +71,62 @@ impl FromStr for ServerName {
 }
 
 impl TryFrom<String> for ServerName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+//----------- Domain -----------------------------------------------------------
+
+/// A domain below the root.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Domain(pub Name);
+
+impl FromStr for Domain {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match Name::parse(text) {
+            Ok(name) if name.as_wire() != [0] => Ok(Self(name)),
+            Ok(_) => Err("not a domain, such as production.local".to_owned()),
+            Err(fault) => Err(format!("not a domain name: {fault}")),
+        }
+    }
+}
+
+impl TryFrom<String> for Domain {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.to_string().trim_end_matches('.'))
+    }
+}
+
+//----------- ClientNetwork ----------------------------------------------------
+
+/// A network whose clients may do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct ClientNetwork(pub Network);
+
+impl FromStr for ClientNetwork {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|fault: NetworkFault| fault.to_string())
+    }
+}
+
+impl TryFrom<String> for ClientNetwork {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {

@@ -1,9 +1,6 @@
 //! The file of credentials: TOML, read or refused with the place of every fault.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -53,19 +50,8 @@ type Contents = (HashMap<Box<str>, Grant>, Tokens);
 
 /// Reads the file at `path`, if only its owner can.
 pub(super) fn read(path: &Path) -> Result<Contents, Faults> {
-    let name = path.display();
-    let fault = |reason: &dyn std::fmt::Display| Faults(vec![format!("{name}: {reason}")]);
-    let mut file = File::open(path).map_err(|error| fault(&error))?;
-    // Of the open file, so that nobody can put another one in its place meanwhile.
-    let mode = file.metadata().map_err(|error| fault(&error))?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(fault(&format!(
-            "others than its owner have access to its secrets (mode {mode:o}): chmod 600 {name}"
-        )));
-    }
-    let mut text = String::new();
-    file.read_to_string(&mut text).map_err(|error| fault(&error))?;
-    parse(&name.to_string(), &text)
+    let text = file::read_private(path)?;
+    parse(&path.display().to_string(), &text)
 }
 
 /// Parses `text`, which came from the file called `name`.

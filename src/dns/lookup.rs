@@ -6,7 +6,7 @@
 
 use super::positive::{self, POINTER_MOST, Place};
 use super::response::{Outcome, Response, Section};
-use super::{Ctx, EmptyService, additional, negative};
+use super::{Ctx, Defer, EmptyService, additional, negative};
 use crate::table::{Flags, Node, RrSet, Snapshot};
 use crate::wire::types::rtype;
 use crate::wire::{HEADER_LENGTH, NameKey};
@@ -16,8 +16,8 @@ const HOPS_MOST: usize = 16;
 /// Flags under which a node's records are not the answer as they are.
 const NOT_PLAIN: Flags = Flags(Flags::CUT.0 | Flags::OCCLUDED.0);
 
-/// Answers a query of class IN for `ctx.key`. If that is [`Outcome::Refused`], nothing was written, and `ctx.key` is as
-/// it was: another table may be tried.
+/// Answers a query of class IN for `ctx.key`. If that is [`Outcome::Refused`], or [`Outcome::Deferred`] of an empty
+/// response, nothing was written, and `ctx.key` is as it was: another table may be tried.
 #[inline]
 pub(super) fn answer(snapshot: &Snapshot, ctx: &mut Ctx, qtype: u16, response: &mut Response<'_>) -> Outcome {
     let node = snapshot.find(&ctx.key);
@@ -59,7 +59,7 @@ fn follow<'s>(
     qtype: u16,
     response: &mut Response<'_>,
 ) -> Outcome {
-    if let Some(outcome) = meta_type(qtype) {
+    if let Some(outcome) = meta_type(qtype, ctx.settings.defer) {
         return outcome;
     }
     // Where the name looked for lies in the message, and the hashes of the names before it.
@@ -103,7 +103,7 @@ fn follow<'s>(
                 // After a CNAME, too (RFC 6604 §3).
                 return Outcome::NxDomain;
             }
-            Found::Foreign => return if hop == 0 { Outcome::Refused } else { Outcome::Answer },
+            Found::Foreign => return leave(ctx.settings.defer, hop, response),
         }
         // On with the target, which ends the record just written; it begins where it was put.
         let Some(target) = last_target(start, response) else { return Outcome::Answer };
@@ -120,6 +120,17 @@ fn follow<'s>(
         own = snapshot.find(&ctx.key);
     }
     Outcome::Answer
+}
+
+/// Ends where the name looked for is out of our zones, after `hop` others.
+#[cold]
+fn leave(defer: Defer, hop: usize, response: &Response<'_>) -> Outcome {
+    match hop {
+        _ if defer.outside && response.desires_recursion() => Outcome::Deferred,
+        0 => Outcome::Refused,
+        // What it leads to, others know.
+        _ => Outcome::Answer,
+    }
 }
 
 /// Whether `hash` is among the first `count` hashes.
@@ -190,7 +201,7 @@ fn topmost_end<'s>(snapshot: &'s Snapshot, ctx: &mut Ctx, mut offset: usize) -> 
 
 /// The offset one label after `offset`; `None` at the root.
 #[inline]
-fn next_label(key: &NameKey, offset: usize) -> Option<usize> {
+pub(super) fn next_label(key: &NameKey, offset: usize) -> Option<usize> {
     match usize::from(*key.as_wire().get(offset)?) {
         0 => None,
         length => Some(offset + length + 1),
@@ -310,11 +321,12 @@ fn refer(
 
 /// The outcome of types that no record has (RFC 6895 §3.1); `None` for ANY and for types of data.
 #[inline]
-fn meta_type(qtype: u16) -> Option<Outcome> {
+fn meta_type(qtype: u16, defer: Defer) -> Option<Outcome> {
     match qtype {
         // Most of them, at one comparison.
         1..rtype::OPT => None,
         rtype::META_FIRST..rtype::IXFR | 253..rtype::ANY | 0 | rtype::OPT => Some(Outcome::NotImp),
+        rtype::IXFR | rtype::AXFR if defer.transfers => Some(Outcome::Deferred),
         rtype::IXFR | rtype::AXFR => Some(Outcome::Refused),
         _ => None,
     }

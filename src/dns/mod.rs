@@ -2,11 +2,13 @@
 //!
 //! [`answer`] is the one door between the transports and the protocol. It is total: it returns the length of a
 //! response or silence, and cannot fail, block, allocate, log or panic. Randomness and scratch space come in through
-//! [`Ctx`], data through the snapshot. [`answer_in_views`] is the same door for clients who see two tables.
+//! [`Ctx`], data through the snapshot. [`answer_in_views`] is the same door for clients who see two tables. What takes
+//! waiting, such as a name of others or a zone's transfer, is deferred: the query stays where it lies, for the cold side.
 //!
 //! The response is written where the query lies: header and question stay in place, so that the question comes back
 //! octet for octet, and the records follow. `lookup` is the algorithm of RFC 1034 §4.3.2, `select` draws who answers,
-//! `positive`, `negative` and `additional` write records, and `chaos` names the server.
+//! `positive`, `negative` and `additional` write records, `zone_version` tells of which version of a zone they are, and
+//! `chaos` names the server.
 
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
@@ -19,16 +21,18 @@ mod positive;
 mod response;
 mod select;
 mod settings;
+mod zone_version;
 
 use std::sync::Arc;
 
 pub use self::response::{Outcome, QueryType, Reply};
 use self::response::{Response, answer_fault};
 use self::select::Sampler;
-pub use self::settings::{EmptyService, MAX_UDP_PAYLOAD, Settings};
+pub use self::settings::{Defer, EmptyService, MAX_UDP_PAYLOAD, Settings};
+use self::zone_version::ZoneVersion;
 use crate::table::{Seen, Snapshot};
 use crate::wire::types::class;
-use crate::wire::{NameKey, Query};
+use crate::wire::{Fault, NameKey, Query};
 
 /// How the query came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +74,8 @@ impl Ctx {
 /// did. A shorter buffer bounds the response.
 #[inline]
 pub fn answer(snapshot: &Snapshot, ctx: &mut Ctx, transport: Transport, buffer: &mut [u8], received: usize) -> Reply {
-    respond(ctx, transport, buffer, received, |ctx, qtype, response| lookup::answer(snapshot, ctx, qtype, response))
+    let look_up = |ctx: &mut Ctx, qtype, response: &mut Response<'_>| lookup::answer(snapshot, ctx, qtype, response);
+    respond(ctx, transport, buffer, received, look_up, move |name, qtype| zone_version::find(snapshot, name, qtype))
 }
 
 /// Answers the query in `buffer[..received]` in place, as [`answer`] does, from what its client sees: from the private
@@ -98,17 +103,21 @@ fn answer_in_both(
     buffer: &mut [u8],
     received: usize,
 ) -> Reply {
-    respond(ctx, transport, buffer, received, |ctx, qtype, response| {
-        match lookup::answer(private, ctx, qtype, response) {
-            // Refused before anything was written and before another name was looked for: the first name is in none of
-            // its zones, or the type is refused anywhere.
+    let look_up =
+        |ctx: &mut Ctx, qtype, response: &mut Response<'_>| match lookup::answer(private, ctx, qtype, response) {
+            // Refused before anything was written and before another name was looked for: the first name is in none of its
+            // zones, or the type is refused anywhere.
             Outcome::Refused => lookup::answer(common, ctx, qtype, response),
+            Outcome::Deferred if response.is_empty() => lookup::answer(common, ctx, qtype, response),
             outcome => outcome,
-        }
+        };
+    respond(ctx, transport, buffer, received, look_up, move |name, qtype| {
+        zone_version::find(private, name, qtype).or_else(|| zone_version::find(common, name, qtype))
     })
 }
 
-/// Parses the query, has `look_up` answer it if it is of class IN, and completes the response.
+/// Parses the query, has `look_up` answer it if it is of class IN, and completes the response; `zone_version` finds the
+/// version of the zone that answers for a name and a type.
 #[inline]
 fn respond(
     ctx: &mut Ctx,
@@ -116,9 +125,13 @@ fn respond(
     buffer: &mut [u8],
     received: usize,
     look_up: impl FnOnce(&mut Ctx, u16, &mut Response<'_>) -> Outcome,
+    zone_version: impl FnOnce(&[u8], u16) -> Option<ZoneVersion>,
 ) -> Reply {
     let query = match Query::parse_in(buffer, received, &mut ctx.key) {
         Ok(query) => query,
+        Err(Fault::Signed(query)) if ctx.settings.defer.transfers => return deferred(&query),
+        // We check no signatures, and have never refused those who sign.
+        Err(Fault::Signed(query)) => query,
         Err(fault) => return answer_fault(fault, buffer),
     };
     let mut response = Response::new(buffer, &query, transport, &ctx.settings);
@@ -127,5 +140,29 @@ fn respond(
         _ if query.qclass == class::IN => look_up(ctx, query.qtype, &mut response),
         _ => chaos::answer(&ctx.settings, &ctx.key, &query, &mut response),
     };
-    response.finish(&query, &ctx.settings, outcome)
+    // On the way of a plain hit the outcome is known, and the comparison is none.
+    if outcome == Outcome::Deferred {
+        return response.give_back(&query);
+    }
+    response.finish(&query, &ctx.settings, outcome, zone_version)
+}
+
+/// A query that nobody has touched yet.
+#[cold]
+fn deferred(query: &Query) -> Reply {
+    let query_type = QueryType::from(query.qtype);
+    Reply { length: 0, outcome: Outcome::Deferred, query_type, truncated: false }
+}
+
+/// Answers the query in `buffer[..received]`, which was [deferred](Outcome::Deferred), by SERVFAIL: those it was left to
+/// have too much to do.
+#[cold]
+#[inline(never)]
+pub fn fail(ctx: &mut Ctx, transport: Transport, buffer: &mut [u8], received: usize) -> Reply {
+    let query = match Query::parse_in(buffer, received, &mut ctx.key) {
+        Ok(query) | Err(Fault::Signed(query)) => query,
+        Err(fault) => return answer_fault(fault, buffer),
+    };
+    Response::new(buffer, &query, transport, &ctx.settings)
+        .finish(&query, &ctx.settings, Outcome::ServFail, |_, _| None)
 }

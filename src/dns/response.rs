@@ -1,8 +1,9 @@
 //! The frame of a response: header, counts, OPT record; and what is told about it.
 
+use super::zone_version::{OPTION_LENGTH as ZONE_VERSION_LENGTH, ZoneVersion};
 use super::{Settings, Transport};
-use crate::wire::types::{option, rcode, rtype};
-use crate::wire::{Edns, Fault, Full, HEADER_LENGTH, Query, Writer};
+use crate::wire::types::{class, option, rcode, rtype};
+use crate::wire::{Edns, Fault, Full, HEADER_LENGTH, Options, Query, Writer};
 
 /// Smallest limit of a UDP response (RFC 1035 §4.2.1), in octets.
 const UDP_LEAST: u16 = 512;
@@ -32,10 +33,15 @@ pub enum Outcome {
     NotImp,
     /// EDNS version above 0.
     BadVers,
+    /// Nobody was there to find the answer out.
+    ServFail,
     /// Silence: shorter than a header.
     Runt,
     /// Silence: a response (QR=1).
     NotAQuery,
+    /// Not for the hot side: the query is in the buffer still, or one that means the same, and whoever asked for the
+    /// answer has it made elsewhere. Only where [`Settings::defer`] says so.
+    Deferred,
 }
 
 impl Outcome {
@@ -43,9 +49,14 @@ impl Outcome {
     #[inline]
     pub fn rcode(self) -> u8 {
         match self {
-            Self::Answer | Self::NoData | Self::Referral | Self::BadVers | Self::Runt | Self::NotAQuery => {
-                rcode::NOERROR
-            }
+            Self::Answer
+            | Self::NoData
+            | Self::Referral
+            | Self::BadVers
+            | Self::Runt
+            | Self::NotAQuery
+            | Self::Deferred => rcode::NOERROR,
+            Self::ServFail => rcode::SERVFAIL,
             Self::YxDomain => rcode::YXDOMAIN,
             Self::NxDomain => rcode::NXDOMAIN,
             Self::Refused => rcode::REFUSED,
@@ -58,6 +69,11 @@ impl Outcome {
     #[inline]
     fn is_authoritative(self) -> bool {
         matches!(self, Self::Answer | Self::NoData | Self::NxDomain | Self::YxDomain)
+    }
+
+    /// Whether what is said, authoritative or not, comes from a zone of ours: a referral comes from the one above the cut.
+    fn speaks_for_a_zone(self) -> bool {
+        self.is_authoritative() || self == Self::Referral
     }
 }
 
@@ -144,7 +160,7 @@ impl<'b> Response<'b> {
         };
         let opt_length = match query.edns {
             None => 0,
-            Some(edns) if !(edns.nsid | edns.keepalive) => OPT_LENGTH,
+            Some(edns) if edns.options.is_empty() => OPT_LENGTH,
             Some(edns) => {
                 let space = limit.min(buffer.len()).saturating_sub(query.question_end);
                 opt_length(edns, transport, settings, space)
@@ -153,6 +169,17 @@ impl<'b> Response<'b> {
         let mut writer = Writer::new(buffer, query.question_end, limit);
         writer.reserve(opt_length);
         Self { writer, counts: 0, truncated: false, opt_length, transport }
+    }
+
+    /// Whether no record has been written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.counts == 0
+    }
+
+    /// Whether the client wants what other servers know, too: RD is set.
+    pub(super) fn desires_recursion(&self) -> bool {
+        let [flags] = self.writer.peek(2);
+        flags & 1 != 0
     }
 
     /// Counts `records` in `section`.
@@ -172,13 +199,26 @@ impl<'b> Response<'b> {
         self.count(Section::Answer, usize::from(written.is_ok()));
     }
 
-    /// Writes OPT record and header.
+    /// Writes OPT record and header. `zone_version` finds the version of the zone that answers for the name at the start
+    /// of some octets, and for a type; only who asks for it pays for that.
     #[inline]
-    pub(super) fn finish(&mut self, query: &Query, settings: &Settings, outcome: Outcome) -> Reply {
+    pub(super) fn finish(
+        &mut self,
+        query: &Query,
+        settings: &Settings,
+        outcome: Outcome,
+        zone_version: impl FnOnce(&[u8], u16) -> Option<ZoneVersion>,
+    ) -> Reply {
         if let Some(edns) = query.edns {
             self.writer.release();
             // The room was reserved, so this cannot fail; a response without OPT would still be sound.
-            if self.write_opt(edns, settings, outcome).is_ok() {
+            let written = if self.opt_length == OPT_LENGTH {
+                self.write_opt(edns, settings, outcome, 0)
+            } else {
+                let class_and_type = (query.qclass, query.qtype);
+                self.write_opt_and_options(edns, settings, outcome, class_and_type, zone_version)
+            };
+            if written.is_ok() {
                 self.count(Section::Additional, 1);
             }
         }
@@ -193,22 +233,69 @@ impl<'b> Response<'b> {
         }
     }
 
-    /// Appends the OPT record (RFC 6891 §6.1.2).
+    /// Gives the query back.
+    ///
+    /// Where no record was written, it is there, octet for octet. Where some were, they cover what stood behind the
+    /// question, which is written anew: an OPT record with all that we read of the client's. Other records are gone;
+    /// a query has none, and a signature, which needs its octets, is deferred before there is a response.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn give_back(mut self, query: &Query) -> Reply {
+        if !self.is_empty() {
+            self.writer.release();
+            self.writer.rewind(query.question_end);
+            let written = query.edns.is_some_and(|edns| self.put_query_opt(edns).is_ok());
+            self.writer.patch(4, (1_u64 << 48 | u64::from(written)).to_be_bytes());
+        }
+        Reply { length: 0, outcome: Outcome::Deferred, query_type: QueryType::from(query.qtype), truncated: false }
+    }
+
+    /// Appends an OPT record that says what `edns` says.
+    fn put_query_opt(&mut self, edns: Edns) -> Result<(), Full> {
+        let asked = [
+            (Options::NSID, option::NSID),
+            (Options::KEEPALIVE, option::TCP_KEEPALIVE),
+            (Options::ZONE_VERSION, option::ZONE_VERSION),
+        ];
+        let asked = asked.into_iter().filter_map(|(asked, code)| edns.options.has(asked).then_some(code));
+        let [payload_high, payload_low] = edns.payload.to_be_bytes();
+        let flags = u8::from(edns.dnssec_ok) << 7;
+        let length = 4 * asked.clone().count() as u8;
+        self.writer.put_array([0, 0, 41, payload_high, payload_low, 0, edns.version, flags, 0, 0, length])?;
+        asked.into_iter().try_for_each(|code| {
+            let [high, low] = code.to_be_bytes();
+            self.writer.put_array([high, low, 0, 0])
+        })
+    }
+
+    /// Appends the OPT record (RFC 6891 §6.1.2), behind which options of `length` octets follow.
     #[inline]
-    fn write_opt(&mut self, edns: Edns, settings: &Settings, outcome: Outcome) -> Result<(), Full> {
+    fn write_opt(&mut self, edns: Edns, settings: &Settings, outcome: Outcome, length: usize) -> Result<(), Full> {
         let [payload_high, payload_low] = settings.udp_payload.to_be_bytes();
         // BADVERS is 16: its upper eight bits are 1 (RFC 6891 §9).
         let extended_rcode = u8::from(outcome == Outcome::BadVers);
         let flags = u8::from(edns.dnssec_ok) << 7;
-        let [length_high, length_low] = ((self.opt_length - OPT_LENGTH) as u16).to_be_bytes();
+        let [length_high, length_low] = (length as u16).to_be_bytes();
         let opt = [0, 0, 41, payload_high, payload_low, extended_rcode, 0, flags, 0, length_high, length_low];
-        self.writer.put_array(opt)?;
-        if self.opt_length == OPT_LENGTH { Ok(()) } else { self.write_options(edns, settings) }
+        self.writer.put_array(opt)
     }
 
-    /// Appends the options asked for.
+    /// Appends the OPT record with the options asked for; room was reserved for all of them.
     #[cold]
-    fn write_options(&mut self, edns: Edns, settings: &Settings) -> Result<(), Full> {
+    #[inline(never)]
+    fn write_opt_and_options(
+        &mut self,
+        edns: Edns,
+        settings: &Settings,
+        outcome: Outcome,
+        (qclass, qtype): (u16, u16),
+        zone_version: impl FnOnce(&[u8], u16) -> Option<ZoneVersion>,
+    ) -> Result<(), Full> {
+        let is_asked = edns.options.has(Options::ZONE_VERSION);
+        let speaks = is_asked && qclass == class::IN && outcome.speaks_for_a_zone();
+        let zone_version = if speaks { zone_version(self.writer.written(HEADER_LENGTH), qtype) } else { None };
+        let unused = if is_asked && zone_version.is_none() { ZONE_VERSION_LENGTH } else { 0 };
+        self.write_opt(edns, settings, outcome, self.opt_length - OPT_LENGTH - unused)?;
         if let Some(nsid) = asked_nsid(edns, settings) {
             self.writer.put_array(option::NSID.to_be_bytes())?;
             self.writer.put_array((nsid.len() as u16).to_be_bytes())?;
@@ -218,6 +305,9 @@ impl<'b> Response<'b> {
             self.writer.put_array(option::TCP_KEEPALIVE.to_be_bytes())?;
             self.writer.put_array([0, 2])?;
             self.writer.put_array(settings.tcp_keepalive.to_be_bytes())?;
+        }
+        if let Some(version) = zone_version {
+            self.writer.put_array(version.option())?;
         }
         Ok(())
     }
@@ -230,19 +320,20 @@ impl<'b> Response<'b> {
 fn opt_length(edns: Edns, transport: Transport, settings: &Settings, space: usize) -> usize {
     let nsid = asked_nsid(edns, settings).map_or(0, |nsid| 4 + nsid.len());
     let keepalive = if wants_keepalive(edns, transport) { 6 } else { 0 };
-    Some(OPT_LENGTH + nsid + keepalive).filter(|length| *length <= space).unwrap_or(OPT_LENGTH)
+    let zone_version = if edns.options.has(Options::ZONE_VERSION) { ZONE_VERSION_LENGTH } else { 0 };
+    Some(OPT_LENGTH + nsid + keepalive + zone_version).filter(|length| *length <= space).unwrap_or(OPT_LENGTH)
 }
 
 /// Our NSID where it was asked for.
 #[inline]
 fn asked_nsid(edns: Edns, settings: &Settings) -> Option<&[u8]> {
-    settings.nsid.as_deref().filter(|_| edns.nsid)
+    settings.nsid.as_deref().filter(|_| edns.options.has(Options::NSID))
 }
 
 /// Keepalive is for TCP and ignored on UDP (RFC 7828 §3.2.1).
 #[inline]
 fn wants_keepalive(edns: Edns, transport: Transport) -> bool {
-    edns.keepalive && transport == Transport::Tcp
+    edns.options.has(Options::KEEPALIVE) && transport == Transport::Tcp
 }
 
 /// Makes the query's flags the response's: QR set, opcode, RD and CD kept, AA, TC and RCODE as given, the rest clear.
@@ -263,6 +354,8 @@ pub(super) fn answer_fault(fault: Fault, buffer: &mut [u8]) -> Reply {
         Fault::Response => (Outcome::NotAQuery, None),
         Fault::Malformed { question_end } => (Outcome::FormErr, Some(question_end)),
         Fault::Opcode { question_end } => (Outcome::NotImp, Some(question_end)),
+        // Comes here only from those who take no signed queries.
+        Fault::Signed(query) => (Outcome::FormErr, Some(query.question_end)),
     };
     let length = question_end.map_or(0, |end| end.max(HEADER_LENGTH));
     if length > 0 {

@@ -18,6 +18,17 @@ pub struct Settings {
     pub empty_service: EmptyService,
     /// Idle timeout told to TCP clients that ask for it (RFC 7828), in units of 100 ms.
     pub tcp_keepalive: u16,
+    /// Which queries are left to the cold side.
+    pub defer: Defer,
+}
+
+/// Which queries are left to the cold side as they are: see [`Outcome::Deferred`](super::Outcome::Deferred).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Defer {
+    /// Those that desire recursion, for names outside every zone or to which a CNAME of ours leads.
+    pub outside: bool,
+    /// Zone transfers (AXFR, IXFR), and whatever is signed (TSIG).
+    pub transfers: bool,
 }
 
 /// What a registered service with nothing to give answers.
@@ -42,6 +53,7 @@ impl Default for Settings {
             id_server: None,
             empty_service: EmptyService::NoData { ttl: 1 },
             tcp_keepalive: 100,
+            defer: Defer::default(),
         }
     }
 }

@@ -47,7 +47,7 @@ pub(super) const QUERY_TYPES: [(QueryType, &str); 8] = [
 ];
 
 /// Every outcome at its index, with its label.
-pub(super) const OUTCOMES: [(Outcome, &str); 11] = [
+pub(super) const OUTCOMES: [(Outcome, &str); 13] = [
     (Outcome::Answer, "answer"),
     (Outcome::NoData, "nodata"),
     (Outcome::NxDomain, "nxdomain"),
@@ -57,8 +57,10 @@ pub(super) const OUTCOMES: [(Outcome, &str); 11] = [
     (Outcome::FormErr, "formerr"),
     (Outcome::NotImp, "notimp"),
     (Outcome::BadVers, "badvers"),
+    (Outcome::ServFail, "servfail"),
     (Outcome::Runt, "runt"),
     (Outcome::NotAQuery, "not_a_query"),
+    (Outcome::Deferred, "deferred"),
 ];
 
 // The matches below are identities, so they cost nothing; but a new variant fails to compile here, where its
@@ -98,8 +100,10 @@ fn outcome_index(outcome: Outcome) -> usize {
         Outcome::FormErr => 6,
         Outcome::NotImp => 7,
         Outcome::BadVers => 8,
-        Outcome::Runt => 9,
-        Outcome::NotAQuery => 10,
+        Outcome::ServFail => 9,
+        Outcome::Runt => 10,
+        Outcome::NotAQuery => 11,
+        Outcome::Deferred => 12,
     }
 }
 
@@ -171,6 +175,7 @@ pub struct WorkerCounters {
     pub(super) kernel_drops: AtomicU64,
     pub(super) send_errors: AtomicU64,
     pub(super) oversized: AtomicU64,
+    pub(super) shed: AtomicU64,
     pub(super) restarts: AtomicU64,
 }
 
@@ -203,6 +208,11 @@ impl WorkerCounters {
         add_alone(&self.oversized, n);
     }
 
+    /// Counts queries for the cold side that found its queue full.
+    pub fn add_shed(&self, n: u64) {
+        add_alone(&self.shed, n);
+    }
+
     /// Counts panics after which the worker went on.
     pub fn add_restarts(&self, n: u64) {
         add_alone(&self.restarts, n);
@@ -222,6 +232,29 @@ impl SharedCounters {
     #[inline]
     pub fn record(&self, transport: Transport, reply: &Reply) {
         self.replies.record(fetch_add, transport, reply);
+    }
+}
+
+//----------- DeferredCounters -------------------------------------------------
+
+/// What became of the queries that were left to the cold side.
+#[derive(Default)]
+pub struct DeferredCounters {
+    pub(super) responses: [AtomicU64; TRANSPORTS.len()],
+    pub(super) octets: [AtomicU64; TRANSPORTS.len()],
+    pub(super) unsent: [AtomicU64; TRANSPORTS.len()],
+}
+
+impl DeferredCounters {
+    /// Counts a message of `octets` octets that was sent.
+    pub fn responded(&self, transport: Transport, octets: usize) {
+        fetch_add(&self.responses[transport_index(transport)], 1);
+        fetch_add(&self.octets[transport_index(transport)], octets as u64);
+    }
+
+    /// Counts a message that could not be sent.
+    pub fn unsent(&self, transport: Transport) {
+        fetch_add(&self.unsent[transport_index(transport)], 1);
     }
 }
 

@@ -26,13 +26,17 @@ impl Collector for Metrics {
         families.extend(self.process());
         families.extend(self.replies(&workers));
         families.push(self.drops(&workers));
+        families.extend(self.left(&workers));
+        families.extend(self.forward.get().into_iter().flat_map(|forward| forward.families()));
         families.extend(batches(&workers));
         families.extend(connections("dns_tcp", "DNS", &self.tcp));
         families.extend(self.api.families());
         families.extend(connections("api", "API", &self.api_tcp));
         families.extend(self.grpc.families());
         families.extend(connections("grpc", "gRPC", &self.grpc_tcp));
+        families.extend(self.transfers.families());
         families.extend(self.registry());
+        families.extend(self.state.families());
         families
     }
 }
@@ -65,7 +69,10 @@ impl Metrics {
         for (t, (_, transport)) in TRANSPORTS.iter().enumerate() {
             let mut by_rcode: Vec<(&str, u64)> = Vec::new();
             for (o, (outcome, label)) in OUTCOMES.iter().enumerate() {
-                let Some(rcode) = rcode(*outcome) else { continue };
+                let rcode = rcode(*outcome);
+                if rcode.is_none() && *outcome != Outcome::Deferred {
+                    continue;
+                }
                 let mut all_types = 0;
                 for (q, (_, qtype)) in QUERY_TYPES.iter().enumerate() {
                     let count = sum(blocks.iter().map(|block| &block.replies[t][q][o]));
@@ -73,6 +80,7 @@ impl Metrics {
                     queries.push(counter(count as f64, &labels));
                     all_types += count;
                 }
+                let Some(rcode) = rcode else { continue };
                 match by_rcode.iter_mut().find(|(known, _)| *known == rcode) {
                     Some((_, count)) => *count += all_types,
                     None => by_rcode.push((rcode, all_types)),
@@ -90,7 +98,7 @@ impl Metrics {
         [
             family(
                 "fingerpost_dns_queries_total",
-                "Queries that got a response, by how they ended.",
+                "Queries that got a response, by how they ended; deferred ones were left to the cold side.",
                 MetricType::COUNTER,
                 queries,
             ),
@@ -114,7 +122,7 @@ impl Metrics {
     fn drops(&self, workers: &[Arc<WorkerCounters>]) -> MetricFamily {
         let mut reasons = Vec::new();
         for (o, (outcome, label)) in OUTCOMES.iter().enumerate() {
-            if rcode(*outcome).is_none() {
+            if rcode(*outcome).is_none() && *outcome != Outcome::Deferred {
                 let blocks = self.reply_blocks(workers);
                 let silent = sum(blocks.flat_map(|block| block.replies.iter().flatten().map(|outcomes| &outcomes[o])));
                 reasons.push((*label, silent));
@@ -131,6 +139,42 @@ impl Metrics {
             MetricType::COUNTER,
             metrics.collect(),
         )
+    }
+
+    /// What became of the queries that were left to the cold side.
+    fn left(&self, workers: &[Arc<WorkerCounters>]) -> [MetricFamily; 4] {
+        let by_transport = |counts: &[AtomicU64; TRANSPORTS.len()]| {
+            let pairs = TRANSPORTS.iter().zip(counts);
+            pairs.map(|((_, label), count)| counter(count.load(Relaxed) as f64, &[("transport", label)])).collect()
+        };
+        let shed = sum(workers.iter().map(|worker| &worker.shed));
+        let name = |end: &str| format!("fingerpost_dns_deferred_{end}_total");
+        [
+            family(
+                &name("shed"),
+                "UDP queries for the cold side that got SERVFAIL, because its queue was full.",
+                MetricType::COUNTER,
+                vec![counter(shed as f64, &[])],
+            ),
+            family(
+                &name("responses"),
+                "Messages that the cold side sent to clients.",
+                MetricType::COUNTER,
+                by_transport(&self.deferred.responses),
+            ),
+            family(
+                &name("response_bytes"),
+                "Octets of those messages, without the headers of their transport.",
+                MetricType::COUNTER,
+                by_transport(&self.deferred.octets),
+            ),
+            family(
+                &name("unsent"),
+                "Messages of the cold side that could not be sent.",
+                MetricType::COUNTER,
+                by_transport(&self.deferred.unsent),
+            ),
+        ]
     }
 
     /// The published snapshot and the declaration it came from.
@@ -261,7 +305,8 @@ fn rcode(outcome: Outcome) -> Option<&'static str> {
         Outcome::FormErr => Some("FORMERR"),
         Outcome::NotImp => Some("NOTIMP"),
         Outcome::BadVers => Some("BADVERS"),
-        Outcome::Runt | Outcome::NotAQuery => None,
+        Outcome::ServFail => Some("SERVFAIL"),
+        Outcome::Runt | Outcome::NotAQuery | Outcome::Deferred => None,
     }
 }
 

@@ -10,7 +10,7 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use prometheus::TextEncoder;
@@ -19,27 +19,37 @@ use prometheus::core::Collector;
 mod api;
 mod counters;
 mod exposition;
+mod forward;
 mod grpc;
+mod state;
+mod transfer;
 
+use crate::registry::{Reader, Visibility};
 pub use api::ApiCounters;
-pub use counters::{Close, Refusal, SharedCounters, TcpCounters, WorkerCounters};
+pub use counters::{Close, DeferredCounters, Refusal, SharedCounters, TcpCounters, WorkerCounters};
 use counters::{Histogram, fetch_add, nanoseconds};
 #[cfg(test)]
 pub(crate) use exposition::connections;
+pub use forward::{ForwardCounters, Forwarded, UpstreamState};
 pub use grpc::{GrpcCounters, Resync};
+pub use transfer::{Notified, Signature, TransferCounters, TransferKind, TransferRefusal};
 
 /// Owner of every counter of one server.
 pub struct Metrics {
     workers: Mutex<Vec<Arc<WorkerCounters>>>,
     shared: Arc<SharedCounters>,
     tcp: Arc<TcpCounters>,
+    deferred: Arc<DeferredCounters>,
+    forward: OnceLock<Arc<ForwardCounters>>,
     api: Arc<ApiCounters>,
     api_tcp: Arc<TcpCounters>,
     grpc: Arc<GrpcCounters>,
     grpc_tcp: Arc<TcpCounters>,
+    transfers: Arc<TransferCounters>,
     snapshot: SnapshotGauges,
     publish: PublishHistogram,
     declaration: DeclarationCounters,
+    state: state::StateGauges,
     started: Duration,
 }
 
@@ -69,13 +79,17 @@ impl Metrics {
             workers: Mutex::default(),
             shared: Arc::default(),
             tcp: Arc::default(),
+            deferred: Arc::default(),
+            forward: OnceLock::new(),
             api: Arc::default(),
             api_tcp: Arc::default(),
             grpc: Arc::default(),
             grpc_tcp: Arc::default(),
+            transfers: Arc::default(),
             snapshot: SnapshotGauges::default(),
             publish: Histogram::default(),
             declaration: DeclarationCounters::default(),
+            state: state::StateGauges::default(),
             started: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
         }
     }
@@ -95,6 +109,17 @@ impl Metrics {
     /// The counters of DNS connections themselves.
     pub fn tcp(&self) -> Arc<TcpCounters> {
         Arc::clone(&self.tcp)
+    }
+
+    /// The counters of what was left to the cold side.
+    pub fn deferred(&self) -> Arc<DeferredCounters> {
+        Arc::clone(&self.deferred)
+    }
+
+    /// Shows what a forwarder counts, from now on.
+    pub fn show_forwarder(&self, counters: &Arc<ForwardCounters>) {
+        // There is one forwarder in a server's life.
+        drop(self.forward.set(Arc::clone(counters)));
     }
 
     /// The counters of requests to the AWS API.
@@ -117,12 +142,22 @@ impl Metrics {
         Arc::clone(&self.grpc_tcp)
     }
 
+    /// The counters of zone transfers.
+    pub fn transfers(&self) -> Arc<TransferCounters> {
+        Arc::clone(&self.transfers)
+    }
+
     /// A snapshot of `names` owner names and `instances` instances was published; making it took `elapsed`.
     pub fn published(&self, revision: u64, names: u64, instances: u64, elapsed: Duration) {
         self.snapshot.revision.store(revision, Relaxed);
         self.snapshot.names.store(names, Relaxed);
         self.snapshot.instances.store(instances, Relaxed);
         self.publish.observe(fetch_add, nanoseconds(elapsed));
+    }
+
+    /// Shows from now on what `catalog` holds, and which revision workers have reached.
+    pub fn show_state(&self, catalog: Reader, visibility: Visibility) {
+        self.state.show(catalog, visibility);
     }
 
     /// The declaration was applied `loads` times and refused `failed` times so far; as it is on disk now, it has

@@ -26,11 +26,11 @@ impl Selection {
     /// Whether a namespace is one of them. Names compare without regard to case where the namespace owns a zone, else
     /// exactly.
     pub fn has(&self, id: NamespaceId, name: &str, namespace_type: NamespaceType) -> bool {
-        let same = |chosen: &Box<str>| match namespace_type.has_zone() {
-            true => chosen.eq_ignore_ascii_case(name),
-            false => **chosen == *name,
+        let is_named = match namespace_type.has_zone() {
+            true => self.has_zone_name(name),
+            false => self.has_exact_name(name),
         };
-        self.ids.contains(&id) || self.names.iter().any(same)
+        is_named || self.has_id(id)
     }
 
     /// Whether the namespace of this id is chosen by it.

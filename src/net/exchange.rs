@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::Responder;
-use crate::dns::{Ctx, Settings, Transport};
+use crate::dns::{Ctx, Outcome, Settings, Transport};
 use crate::metrics::SharedCounters;
 use crate::table::Views;
 
@@ -45,6 +45,8 @@ pub(super) struct Turn {
     pub(super) queries: usize,
     /// Octets of responses that the client has not taken yet; almost always none.
     pub(super) unsent: Vec<u8>,
+    /// Complete queries that are left to the cold side, as they came.
+    pub(super) deferred: Vec<Vec<u8>>,
     /// Nothing more can be done until the client sends more.
     pub(super) drained: bool,
     /// Why the connection cannot go on.
@@ -76,17 +78,19 @@ impl Exchange {
         stream.peer_addr().map(|peer| self.views.view_of(peer.ip()))
     }
 
-    /// Takes one turn on `stream`, whose client has view number `view`. `partial` is what earlier turns have read and not used, and becomes what this one
-    /// leaves.
+    /// Takes one turn on `stream`, whose client has view number `view`. `partial` is what earlier turns have read and not
+    /// used, and becomes what this one leaves. At most `room` queries are left to the cold side, and behind them none is
+    /// looked at.
     pub(super) fn turn(
         &self,
         stream: &mut TcpStream,
         view: usize,
         partial: &mut Vec<u8>,
+        room: usize,
         answer: impl Responder,
     ) -> Turn {
         let mut workspace = self.take();
-        let turn = self.turn_in(&mut workspace, stream, view, partial, answer);
+        let turn = self.turn_in(&mut workspace, stream, view, partial, room, answer);
         self.give_back(workspace);
         turn
     }
@@ -98,6 +102,7 @@ impl Exchange {
         stream: &mut TcpStream,
         view: usize,
         partial: &mut Vec<u8>,
+        room: usize,
         answer: impl Responder,
     ) -> Turn {
         let Workspace { input, output, ctx, .. } = workspace;
@@ -105,8 +110,8 @@ impl Exchange {
         let kept = partial.len();
         input[..kept].copy_from_slice(partial);
         let mut filled = kept;
-        // A complete query is left only where the responses before it filled the buffer: read no more until it is
-        // answered, so that a client which does not read its responses cannot make us buffer its queries.
+        // A complete query is left only where the responses before it filled the buffer, or where there was no room
+        // for more deferred ones: read no more until it is answered, so that a client which does not read its responses cannot make us buffer its queries.
         if matches!(split_frame(partial), Split::Partial) {
             match read(stream, &mut input[kept..]) {
                 Ok(Read::Octets(count)) => {
@@ -125,7 +130,7 @@ impl Exchange {
             loop {
                 match split_frame(rest) {
                     Split::Frame(query, after) => {
-                        if RESPONSES - used < MAX_FRAME {
+                        if RESPONSES - used < MAX_FRAME || turn.deferred.len() >= room {
                             turn.drained = false;
                             break;
                         }
@@ -138,6 +143,8 @@ impl Exchange {
                             let length = reply.length.min(MAX_MESSAGE);
                             prefix.copy_from_slice(&(length as u16).to_be_bytes());
                             used += 2 + length;
+                        } else if reply.outcome == Outcome::Deferred {
+                            turn.deferred.push(query.to_vec());
                         }
                         turn.queries += 1;
                         rest = after;

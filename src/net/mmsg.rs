@@ -1,7 +1,7 @@
 //! Batches of datagrams through recvmmsg and sendmmsg.
 //!
-//! This file owns all unsafe code of the crate: the memory that the kernel writes to, the two system calls, and
-//! the two socket options that no safe crate offers. It knows nothing of DNS but the size of a slot.
+//! This file owns all unsafe code of the crate: the memory that the kernel writes to, the system calls, and the two
+//! socket options that no safe crate offers. It knows nothing of DNS but the size of a slot.
 //!
 //! # Design
 //!
@@ -28,7 +28,7 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::io;
 use std::mem::{offset_of, size_of, size_of_val};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::{NonNull, null_mut};
 
@@ -137,10 +137,9 @@ impl<const WIDTH: usize> Batch<WIDTH> {
             }
             let received = (header.msg_len as usize).min(SLOT);
             let iovec = header.msg_hdr.msg_iov;
-            let (name, name_length) = (header.msg_hdr.msg_name.cast::<Name>(), header.msg_hdr.msg_namelen);
-            // SAFETY: the name lies in this memory, all of whose octets are initialized (zeroed at first), and nobody
-            // writes to it while the closure runs.
-            let peer = Peer { name: unsafe { &*name }, length: name_length as usize };
+            // SAFETY: in bounds of live memory (`header` has checked); nobody writes to the header, or to the name and
+            // the control buffer it leads to, while the closure runs.
+            let peer = Peer { header: unsafe { &(*self.first_header().add(index)).msg_hdr } };
             // SAFETY: the iovec points to a slot of SLOT initialized octets (zeroed at first) of this memory, and
             // `&mut self` makes this the only reference to it.
             let slot = unsafe { std::slice::from_raw_parts_mut((*iovec).iov_base.cast::<u8>(), SLOT) };
@@ -264,29 +263,8 @@ impl<const WIDTH: usize> Batch<WIDTH> {
         // Its type differs between C libraries.
         #[allow(clippy::unnecessary_cast)]
         let length = header.msg_controllen as usize;
-        header.msg_controllen = match control_kind(control, length) {
-            Some(Kind::V4) => {
-                // SAFETY: control_kind has seen that this variant was written; nobody else has a reference to it.
-                let info = unsafe { &mut (*control).v4.info };
-                // The interface would override routing, and the answer may have to leave through another one.
-                info.ipi_ifindex = 0;
-                if info.ipi_spec_dst.s_addr == 0 {
-                    info.ipi_spec_dst = info.ipi_addr;
-                }
-                size_of::<ControlV4>()
-            }
-            Some(Kind::V6) => {
-                // SAFETY: as above.
-                let info = unsafe { &mut (*control).v6.info };
-                // A link-local address (fe80::/10) means nothing without its interface.
-                let [first, second, ..] = info.ipi6_addr.s6_addr;
-                if (first, second & 0xc0) != (0xfe, 0x80) {
-                    info.ipi6_ifindex = 0;
-                }
-                size_of::<ControlV6>()
-            }
-            None => 0,
-        } as _;
+        // SAFETY: a control buffer of live memory, to which no reference exists.
+        header.msg_controllen = turn(unsafe { &mut *control }, length) as _;
     }
 }
 
@@ -302,9 +280,8 @@ impl<const WIDTH: usize> Drop for Batch<WIDTH> {
 /// Who sent a message.
 #[derive(Clone, Copy)]
 pub struct Peer<'b> {
-    name: &'b Name,
-    /// Octets of it that the kernel has written.
-    length: usize,
+    /// Leads to a name and, on wildcard sockets, to a control buffer, both as the kernel wrote them.
+    header: &'b libc::msghdr,
 }
 
 impl Peer<'_> {
@@ -312,21 +289,95 @@ impl Peer<'_> {
     /// datagram.
     #[inline]
     pub fn address(self) -> IpAddr {
-        // SAFETY: every variant begins with the family, and all octets are initialized.
-        let family = libc::c_int::from(unsafe { self.name.v4.sin_family });
-        match family {
-            libc::AF_INET if self.length >= size_of::<libc::sockaddr_in>() => {
-                // SAFETY: the kernel wrote this variant.
-                let address = unsafe { self.name.v4.sin_addr };
-                Ipv4Addr::from_bits(u32::from_be(address.s_addr)).into()
-            }
-            libc::AF_INET6 if self.length >= size_of::<libc::sockaddr_in6>() => {
-                // SAFETY: the kernel wrote this variant.
-                let address = unsafe { self.name.v6.sin6_addr };
-                Ipv6Addr::from(address.s6_addr).into()
-            }
-            _ => Ipv6Addr::UNSPECIFIED.into(),
+        self.name().address(self.header.msg_namelen).ip()
+    }
+
+    /// The way back to it.
+    pub fn route(self) -> Route {
+        let control = self.header.msg_control.cast::<Control>();
+        // Its type differs between C libraries.
+        #[allow(clippy::unnecessary_cast)]
+        let length = self.header.msg_controllen as usize;
+        // SAFETY: it leads to an initialized control buffer (zeroed at first), or nowhere.
+        let received = if control.is_null() { None } else { Some(unsafe { *control }) };
+        let mut control = received.unwrap_or(Control { v6: EMPTY });
+        let control_length = received.map_or(0, |_| turn(&mut control, length));
+        Route { name: *self.name(), name_length: self.header.msg_namelen, control, control_length }
+    }
+
+    /// Its name.
+    #[inline]
+    fn name(&self) -> &Name {
+        // SAFETY: a header's name lies in the same memory, is initialized (zeroed at first), and lives as long.
+        unsafe { &*self.header.msg_name.cast::<Name>() }
+    }
+}
+
+//----------- Route ---------------------------------------------------------
+
+/// The way back to the sender of a datagram, by the address it was sent to.
+#[derive(Clone, Copy)]
+pub struct Route {
+    name: Name,
+    name_length: libc::socklen_t,
+    /// Says which address to leave from, where it has a length.
+    control: Control,
+    control_length: usize,
+}
+
+impl Route {
+    /// The sender's address, unspecified if the kernel told none.
+    pub fn address(&self) -> SocketAddr {
+        self.name.address(self.name_length)
+    }
+
+    /// Sends one datagram there, through the socket that the other one came from, or one that shares its port.
+    ///
+    /// Does not wait: where the send buffer is full, that is the error.
+    pub fn send(&self, socket: BorrowedFd<'_>, octets: &[u8]) -> io::Result<()> {
+        let mut iovec = libc::iovec { iov_base: octets.as_ptr().cast_mut().cast(), iov_len: octets.len() };
+        // SAFETY: all of it may be zero.
+        let mut header: libc::msghdr = unsafe { std::mem::zeroed() };
+        header.msg_iov = &raw mut iovec;
+        header.msg_iovlen = 1;
+        header.msg_name = (&raw const self.name).cast_mut().cast();
+        header.msg_namelen = self.name_length;
+        if self.control_length > 0 {
+            header.msg_control = (&raw const self.control).cast_mut().cast();
+            header.msg_controllen = self.control_length as _;
         }
+        // SAFETY: the header leads to live memory with its true lengths, which sendmsg only reads.
+        let sent = unsafe { libc::sendmsg(socket.as_raw_fd(), &raw const header, libc::MSG_DONTWAIT) };
+        if sent >= 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+}
+
+/// Turns the control message of `length` octets that says which address was asked into one that says where to leave
+/// from; returns its length, 0 where it said nothing.
+#[inline]
+fn turn(control: &mut Control, length: usize) -> usize {
+    match control_kind(control, length) {
+        Some(Kind::V4) => {
+            // SAFETY: control_kind has seen that this variant was written.
+            let info = unsafe { &mut control.v4.info };
+            // The interface would override routing, and the answer may have to leave through another one.
+            info.ipi_ifindex = 0;
+            if info.ipi_spec_dst.s_addr == 0 {
+                info.ipi_spec_dst = info.ipi_addr;
+            }
+            size_of::<ControlV4>()
+        }
+        Some(Kind::V6) => {
+            // SAFETY: as above.
+            let info = unsafe { &mut control.v6.info };
+            // A link-local address (fe80::/10) means nothing without its interface.
+            let [first, second, ..] = info.ipi6_addr.s6_addr;
+            if (first, second & 0xc0) != (0xfe, 0x80) {
+                info.ipi6_ifindex = 0;
+            }
+            size_of::<ControlV6>()
+        }
+        None => 0,
     }
 }
 
@@ -350,13 +401,41 @@ struct Slot {
 }
 
 /// Room for a peer's address of either family.
+#[derive(Clone, Copy)]
 #[repr(C)]
 union Name {
     v4: libc::sockaddr_in,
     v6: libc::sockaddr_in6,
 }
 
+impl Name {
+    /// The address in its first `length` octets; unspecified if it is of neither family.
+    #[inline]
+    fn address(&self, length: libc::socklen_t) -> SocketAddr {
+        let length = length as usize;
+        // SAFETY: every variant begins with the family, and all octets are initialized.
+        let family = libc::c_int::from(unsafe { self.v4.sin_family });
+        match family {
+            libc::AF_INET if length >= size_of::<libc::sockaddr_in>() => {
+                // SAFETY: the kernel wrote this variant.
+                let name = unsafe { self.v4 };
+                let address = Ipv4Addr::from_bits(u32::from_be(name.sin_addr.s_addr));
+                (address, u16::from_be(name.sin_port)).into()
+            }
+            libc::AF_INET6 if length >= size_of::<libc::sockaddr_in6>() => {
+                // SAFETY: the kernel wrote this variant.
+                let name = unsafe { self.v6 };
+                let address = Ipv6Addr::from(name.sin6_addr.s6_addr);
+                let port = u16::from_be(name.sin6_port);
+                SocketAddrV6::new(address, port, name.sin6_flowinfo, name.sin6_scope_id).into()
+            }
+            _ => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        }
+    }
+}
+
 /// Room for the one control message we ask for; its size is a multiple of its alignment, as the kernel wants.
+#[derive(Clone, Copy)]
 #[repr(C)]
 union Control {
     header: libc::cmsghdr,
@@ -379,6 +458,12 @@ struct ControlV6 {
     header: libc::cmsghdr,
     info: libc::in6_pktinfo,
 }
+
+/// A control buffer in which nothing was written.
+const EMPTY: ControlV6 = ControlV6 {
+    header: libc::cmsghdr { cmsg_len: 0, cmsg_level: 0, cmsg_type: 0 },
+    info: libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: [0; 16] }, ipi6_ifindex: 0 },
+};
 
 // The structs above lay control messages out as the CMSG macros would.
 const _: () = {
@@ -404,12 +489,13 @@ enum Kind {
 }
 
 /// Looks at the control message of `length` octets; `None` is anything but an address that was asked.
-fn control_kind(control: *mut Control, length: usize) -> Option<Kind> {
+#[inline]
+fn control_kind(control: &Control, length: usize) -> Option<Kind> {
     if length < size_of::<libc::cmsghdr>() {
         return None;
     }
-    // SAFETY: callers pass a control buffer of live memory, whose header is initialized (zeroed at first).
-    let header = unsafe { (*control).header };
+    // SAFETY: every variant begins with a header, and all octets are initialized (zeroed at first).
+    let header = unsafe { control.header };
     match (header.cmsg_level, header.cmsg_type) {
         (libc::IPPROTO_IP, libc::IP_PKTINFO) if length >= size_of::<ControlV4>() => Some(Kind::V4),
         (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) if length >= size_of::<ControlV6>() => Some(Kind::V6),

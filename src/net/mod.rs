@@ -8,6 +8,7 @@
 //! - [`accept`](mod@accept): the loop that accepts connections, of DNS and of others.
 //! - [`tcp`]: DNS connections as tokio tasks, with their timeouts.
 //! - `exchange`: one turn of a connection: framing, pipelining, and the buffers lent for it.
+//! - [`deferred`]: queries left to the cold side, and whoever answers them there.
 //! - [`connections`]: how many there may be, and which one is closed when there are too many.
 //!
 //! # The one loop
@@ -30,7 +31,8 @@
 //! - A worker takes one snapshot of each table a batch, and one after each idle timeout, so that it never pins an old
 //!   one.
 //! - Without VPCs nobody looks at a client's address to answer it.
-//! - Between receive and send a worker neither allocates, locks, logs nor waits.
+//! - Between receive and send a worker neither allocates, locks, logs nor waits; a query that it leaves to the cold side
+//!   it copies, and offers to a queue that it does not wait for.
 //! - One faulty datagram, in or out, costs itself only: it is counted and the rest of its batch goes on.
 //! - A TCP connection that waits owns no buffer, and no task keeps a snapshot while it waits for a client.
 //! - A connection with a response still to be written is never closed to make room for another one.
@@ -41,6 +43,7 @@ use crate::table::Seen;
 pub mod accept;
 pub mod bind;
 pub mod connections;
+pub mod deferred;
 mod exchange;
 pub mod mmsg;
 pub mod tcp;

@@ -24,7 +24,7 @@ impl Running {
     fn start(limits: Limits, answer: impl Responder) -> Self {
         let Endpoint { address, tcp, .. } = bind("127.0.0.1:0".parse().unwrap(), 1).unwrap();
         let views = Publisher::new(Snapshot::default()).handle().into();
-        let service = Service::new(views, Arc::default(), limits, Arc::default(), Arc::default());
+        let service = Service::new(views, Arc::default(), limits, Arc::default(), Arc::default(), None, Arc::default());
         let (stop, stopped) = watch::channel(false);
         let task = tokio::spawn(service.serve_with(tcp, stopped, answer));
         Self { address, stop, task }

@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::Responder;
-use super::mmsg::{Batch, kernel_drops};
-use crate::dns::{self, Ctx, Settings, Transport};
+use super::deferred::Queue;
+use super::mmsg::{Batch, Peer, kernel_drops};
+use crate::dns::{self, Ctx, Outcome, Reply, Settings, Transport};
 use crate::metrics::WorkerCounters;
 use crate::table::{Seen, Views};
 
@@ -43,6 +44,8 @@ pub struct Worker {
     pub views: Views,
     /// How to answer.
     pub settings: Arc<Settings>,
+    /// Takes what [`Settings::defer`] leaves to the cold side.
+    pub deferred: Option<Queue>,
     /// Its counters, which nobody else writes.
     pub counters: Arc<WorkerCounters>,
     /// The core it runs on, of [`cores`].
@@ -58,7 +61,7 @@ impl Worker {
     }
 
     /// Starts the thread with another function in place of [`dns::answer_in_views`].
-    fn spawn_with(self, answer: impl Responder) -> io::Result<JoinHandle<()>> {
+    pub(super) fn spawn_with(self, answer: impl Responder) -> io::Result<JoinHandle<()>> {
         let wildcard = self.socket.local_addr()?.ip().is_unspecified();
         let name = format!("dns-udp-{}", self.index);
         Builder::new().name(name).spawn(move || {
@@ -130,14 +133,20 @@ impl Worker {
                 upkeep.sweep(begun);
                 continue;
             }
-            let mut respond = |seen: Seen<'_>, slot: &mut [u8], length| {
+            let mut respond = |seen: Seen<'_>, slot: &mut [u8], length, peer: Peer<'_>| {
                 let reply = answer(seen, &mut ctx, Transport::Udp, slot, length);
+                // The batch asks the same of a length, so that this costs nothing.
+                if reply.length == 0 {
+                    return self.leave(reply, &mut ctx, slot, length, peer);
+                }
                 counters.record(Transport::Udp, &reply);
                 reply.length
             };
             let answered = match current.only() {
-                Some(snapshot) => batch.answer_each(|slot, length, _| respond(snapshot.into(), slot, length)),
-                None => batch.answer_each(|slot, length, peer| respond(current.seen_by(peer.address()), slot, length)),
+                Some(snapshot) => batch.answer_each(|slot, length, peer| respond(snapshot.into(), slot, length, peer)),
+                None => {
+                    batch.answer_each(|slot, length, peer| respond(current.seen_by(peer.address()), slot, length, peer))
+                }
             };
             let unsent = batch.send(socket);
             counters.observe_batch(received as u64, begun.elapsed());
@@ -152,6 +161,22 @@ impl Worker {
             }
         }
         upkeep.sweep(Instant::now());
+    }
+
+    /// Counts silence, and leaves a deferred query to the cold side, or answers that there is too much of it. Returns the
+    /// octets of the response.
+    #[cold]
+    #[inline(never)]
+    fn leave(&self, reply: Reply, ctx: &mut Ctx, slot: &mut [u8], received: usize, peer: Peer<'_>) -> usize {
+        let query = slot.get(..received).unwrap_or_default();
+        let is_shed =
+            reply.outcome == Outcome::Deferred && !self.deferred.as_ref().is_some_and(|queue| queue.offer(query, peer));
+        let reply = if is_shed { dns::fail(ctx, Transport::Udp, slot, received) } else { reply };
+        if is_shed {
+            self.counters.add_shed(1);
+        }
+        self.counters.record(Transport::Udp, &reply);
+        reply.length
     }
 }
 
@@ -230,7 +255,7 @@ impl Warning {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dns::{MAX_UDP_PAYLOAD, Reply};
+    use crate::dns::MAX_UDP_PAYLOAD;
     use crate::net::bind::IDLE_TIMEOUT;
     use crate::net::testing::{echo, query, response};
     use crate::net::{Endpoint, bind};
@@ -260,6 +285,7 @@ mod tests {
                         socket,
                         views: publisher.handle().into(),
                         settings: Arc::new(Settings::default()),
+                        deferred: None,
                         counters: Arc::default(),
                         core,
                         stop: Arc::clone(&stop),

@@ -57,6 +57,11 @@ impl Catalog {
         self.namespaces.get(self.http_names.get(http_name)?)
     }
 
+    /// The namespace whose zone begins at `apex` in a view.
+    pub fn zone(&self, view: usize, apex: &Name) -> Option<&Arc<NamespaceEntry>> {
+        self.namespaces.get(self.apexes.get(&(view, apex.clone()))?)
+    }
+
     /// A service of `namespace` by its name.
     pub fn service_named(&self, namespace: &NamespaceEntry, name: &str) -> Option<&Arc<ServiceEntry>> {
         let services = self.names.get(&namespace.id)?;

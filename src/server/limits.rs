@@ -14,8 +14,10 @@ const OTHER_FILES: u64 = 128;
 /// gives a socket less than was asked for, `net::bind` says.)
 pub(super) fn check(config: &Config) {
     let sockets = config.dns.len() as u64 * (config.workers as u64 + 1);
-    let connections =
-        config.tcp.total + config.api.map_or(0, |_| MAX_CONNECTIONS) + config.grpc.map_or(0, |_| grpc::MAX_CONNECTIONS);
+    // A query in flight has a connection of its own to an upstream, and others where the first is slow.
+    let upstreams = if config.forward.is_on() { 3 * config.forward.in_flight } else { 0 };
+    let channels = config.api.map_or(0, |_| MAX_CONNECTIONS) + config.grpc.map_or(0, |_| grpc::MAX_CONNECTIONS);
+    let connections = config.tcp.total + channels + upstreams;
     let wanted = connections as u64 + sockets + OTHER_FILES;
     if let Some(limit) = raise_open_files(wanted) {
         warn!(

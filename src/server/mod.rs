@@ -22,22 +22,28 @@ use crate::admin::{self, Admin, Readiness};
 use crate::channel::cloudmap::actions::Actions;
 use crate::channel::grpc::Parts;
 use crate::config::{Config, LogFormat};
+use crate::dns;
+use crate::explain::Explainer;
 use crate::health::Prober;
 use crate::metrics::Metrics;
 use crate::net::udp::{self, Worker};
-use crate::net::{self, Endpoint, tcp};
+use crate::net::{self, Endpoint, deferred as left, tcp};
 use crate::table::Views;
 
 use self::api::Api;
 use self::declarations::Declarations;
+use self::deferred::Answerers;
 use self::grpc::Grpc;
 
 mod access;
 mod api;
 mod declarations;
+mod deferred;
+mod forward;
 mod grpc;
 mod limits;
 mod state;
+mod transfers;
 mod vpcs;
 
 /// Target of the events that say which sockets answer; logs let it pass at every level.
@@ -54,8 +60,10 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     access::report(&config, credentials.as_deref());
     let api = Api::load(&config, credentials.clone())?;
     let grpc = Grpc::load(&config, credentials)?;
+    let keys = transfers::keys(&config)?;
     let sockets = Sockets::bind(&config)?;
     let listening = sockets.lines(api.scheme(), grpc.scheme())?;
+    let listening_on: Vec<SocketAddr> = sockets.dns.iter().map(|endpoint| endpoint.address).collect();
 
     let runtime = cold_runtime(&config)?;
     let mut signals = Signals::new(&runtime).context("cannot listen for signals")?;
@@ -67,14 +75,21 @@ pub fn run(config: Config) -> anyhow::Result<()> {
     let mut registry = state::open(&config, &metrics, &readiness)?;
     let declarations = Declarations::load(&config, &mut registry)?;
     let views = vpcs::views(&config, &registry);
+    let transfers = transfers::load(&config, keys, &views, &registry, &metrics)?;
     let (catalog, running, store) = (registry.catalog(), registry.running(), registry.store());
     let (history, visibility) = (registry.history(), registry.visibility());
     let (sender, registry) = registry.spawn().context("cannot start the registry")?;
     let actions = Actions::new(sender.clone(), catalog.clone(), running, store, &config.account_id, config.quotas);
+    metrics.show_state(catalog.clone(), visibility.clone());
     let reload_declarations = declarations.follow(&runtime, sender.clone(), &metrics, &readiness);
 
     let stop = Stop::default();
-    let plane = DataPlane::start(&config, sockets.dns, &views, &metrics, &stop, &runtime)?;
+    let forwarder = forward::start(&config, &listening_on, &views, &metrics)?;
+    let answerers = Answerers {
+        forwarder: forwarder.clone().map(|forwarder| forwarder as _),
+        transfers: transfers.clone().map(|transfers| transfers as _),
+    };
+    let plane = DataPlane::start(&config, sockets.dns, &views, answerers, &metrics, &stop, &runtime)?;
     let actions = Arc::new(actions);
     let handler = move |request| {
         let actions = Arc::clone(&actions);
@@ -91,6 +106,12 @@ pub fn run(config: Config) -> anyhow::Result<()> {
             catalog: catalog.clone(),
             history,
             visibility,
+            explainer: Explainer {
+                views: views.clone(),
+                vpcs: config.vpcs.iter().map(|vpc| vpc.id.clone()).collect(),
+                catalog: catalog.clone(),
+                settings: Arc::new(config.answers.clone()),
+            },
             followers: Arc::default(),
             readiness: Arc::clone(&readiness),
             counters: metrics.grpc(),
@@ -99,6 +120,13 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         grpc.serve(listener, parts, stop.receiver(), &mut requests, &runtime)
     });
     let reload_certificates = [of_api, of_grpc];
+    // Secondaries ask at once: they must find us answering.
+    transfers.map(|transfers| requests.spawn_on(transfers.run(stop.receiver()), runtime.handle()));
+    if let Some(forwarder) = &forwarder {
+        // Our own sockets answer now, so that a loop is found.
+        let _guard = runtime.enter();
+        forwarder.start();
+    }
     announce(&config, &listening);
     readiness.set_ready();
 
@@ -222,24 +250,42 @@ impl DataPlane {
         config: &Config,
         endpoints: Vec<Endpoint>,
         views: &Views,
+        answerers: Answerers,
         metrics: &Metrics,
         stop: &Stop,
         runtime: &Runtime,
     ) -> anyhow::Result<Self> {
-        let settings = Arc::new(config.answers.clone());
+        let settings = Arc::new(dns::Settings { defer: answerers.defer(), ..config.answers.clone() });
+        let answerer = answerers.answerer();
         let cores = udp::cores(config.workers);
-        let connections =
-            tcp::Service::new(views.clone(), Arc::clone(&settings), config.tcp, metrics.tcp(), metrics.shared());
+        let connections = tcp::Service::new(
+            views.clone(),
+            Arc::clone(&settings),
+            config.tcp,
+            metrics.tcp(),
+            metrics.shared(),
+            answerer.clone(),
+            metrics.deferred(),
+        );
         let mut workers = Vec::new();
         let mut listeners = JoinSet::new();
         for endpoint in endpoints {
             // Each address has a worker on every core: whichever is asked may use the whole machine.
             for (socket, core) in endpoint.udp.into_iter().zip(&cores) {
+                let deferred = answerer.clone().map(|answerer| left::queue(&socket, answerer, metrics.deferred()));
+                let deferred = match deferred.transpose().context("cannot share a socket")? {
+                    Some((queue, attendant)) => {
+                        listeners.spawn_on(attendant.attend(), runtime.handle());
+                        Some(queue)
+                    }
+                    None => None,
+                };
                 let worker = Worker {
                     index: workers.len(),
                     socket,
                     views: views.clone(),
                     settings: Arc::clone(&settings),
+                    deferred,
                     counters: metrics.worker(),
                     core: *core,
                     stop: stop.flag(),

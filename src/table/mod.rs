@@ -28,6 +28,7 @@
 
 mod build;
 pub mod compile;
+mod difference;
 mod draft;
 mod edit;
 mod encode;

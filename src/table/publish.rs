@@ -60,6 +60,12 @@ impl Handle {
         self.current.load_full()
     }
 
+    /// The snapshot of this moment, to be held for long: it shares the published one's memory without counting as a
+    /// reader of it, so that nobody who waits until all readers have moved on waits for this one.
+    pub fn load_apart(&self) -> Arc<Snapshot> {
+        Arc::new(Snapshot::clone(&self.load()))
+    }
+
     /// A worker's own view.
     pub fn view(&self) -> View {
         View { cache: Cache::new(Arc::clone(&self.current)) }

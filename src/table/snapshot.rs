@@ -10,7 +10,7 @@ use crate::wire::{Name, NameKey};
 pub(super) const GROUP: usize = 64;
 
 /// The secrets of the hash, so that nobody can choose names that meet in one shard.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Seeds([u64; 3]);
 
 /// Every owner name with its prepared answers, as of one revision.
@@ -43,6 +43,12 @@ impl Snapshot {
         self.revision
     }
 
+    /// Whether both share all of their names' memory, and so are the same.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let pairs = || self.groups.iter().zip(&other.groups);
+        self.groups.len() == other.groups.len() && pairs().all(|(one, two)| Arc::ptr_eq(one, two))
+    }
+
     /// Owner names, empty non-terminals included.
     pub fn names(&self) -> usize {
         self.names
@@ -68,6 +74,11 @@ impl Snapshot {
     /// Every node, in no particular order.
     pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
         self.groups.iter().flat_map(|group| group.iter()).flat_map(|shard| shard::nodes(shard)).map(|(_, node)| node)
+    }
+
+    /// Whether names are in the same shards here as in `other`.
+    pub(super) fn is_laid_out_as(&self, other: &Self) -> bool {
+        self.groups.len() == other.groups.len() && self.seeds == other.seeds
     }
 
     /// Shard number `index`.

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Handle, Networks, Snapshot, View};
+use crate::wire::Name;
 
 /// Access to all tables; clones are cheap.
 #[derive(Clone)]
@@ -68,6 +69,14 @@ pub struct Seen<'s> {
     pub private: Option<&'s Snapshot>,
     /// What everybody sees.
     pub common: &'s Snapshot,
+}
+
+impl Seen<'_> {
+    /// Whether a zone begins at `apex`.
+    pub fn has_zone(&self, apex: &Name) -> bool {
+        let tables = self.private.into_iter().chain([self.common]);
+        tables.filter_map(|table| table.find_name(apex)).any(|node| node.is_apex())
+    }
 }
 
 impl<'s> From<&'s Snapshot> for Seen<'s> {

@@ -17,10 +17,38 @@ pub struct Edns {
     pub version: u8,
     /// "DNSSEC OK", copied into the response (RFC 3225 §3).
     pub dnssec_ok: bool,
-    /// The NSID option is there (RFC 5001 §2.1).
-    pub nsid: bool,
-    /// The TCP keepalive option is there (RFC 7828 §3.2.1).
-    pub keepalive: bool,
+    /// The options that are there, of those we know.
+    pub options: Options,
+}
+
+/// A set of EDNS options.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options(u8);
+
+impl Options {
+    /// NSID (RFC 5001 §2.1).
+    pub const NSID: Self = Self(1);
+    /// TCP keepalive (RFC 7828 §3.2.1).
+    pub const KEEPALIVE: Self = Self(2);
+    /// ZONEVERSION (RFC 9660 §3.1).
+    pub const ZONE_VERSION: Self = Self(4);
+
+    /// Whether none is there.
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether all of `options` are there.
+    #[inline]
+    pub fn has(self, options: Self) -> bool {
+        self.0 & options.0 == options.0
+    }
+
+    /// Adds `options`.
+    fn add(&mut self, options: Self) {
+        self.0 |= options.0;
+    }
 }
 
 impl Edns {
@@ -30,14 +58,14 @@ impl Edns {
         let payload = reader.u16()?;
         let [_extended_rcode, version, flags, _] = reader.take_array()?;
         let length = reader.u16()?;
-        let mut edns = Self { payload, version, dnssec_ok: flags & 0x80 != 0, nsid: false, keepalive: false };
+        let mut edns = Self { payload, version, dnssec_ok: flags & 0x80 != 0, options: Options::default() };
         if length > 0 {
             edns.read_options(Reader::new(reader.take(usize::from(length))?))?;
         }
         Ok(edns)
     }
 
-    /// Notes the options we know; others are ignored (§6.1.2).
+    /// Notes the options we know; others are ignored (§6.1.2). ZONEVERSION may be there once, and empty (RFC 9660 §3.2.1).
     #[inline(never)]
     fn read_options(&mut self, mut options: Reader<'_>) -> Result<(), Short> {
         while !options.is_empty() {
@@ -45,8 +73,10 @@ impl Edns {
             let length = options.u16()?;
             options.take(usize::from(length))?;
             match code {
-                option::NSID => self.nsid = true,
-                option::TCP_KEEPALIVE => self.keepalive = true,
+                option::ZONE_VERSION if length > 0 || self.options.has(Options::ZONE_VERSION) => return Err(Short),
+                option::NSID => self.options.add(Options::NSID),
+                option::TCP_KEEPALIVE => self.options.add(Options::KEEPALIVE),
+                option::ZONE_VERSION => self.options.add(Options::ZONE_VERSION),
                 _ => {}
             }
         }

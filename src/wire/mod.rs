@@ -14,9 +14,9 @@ mod reader;
 pub mod types;
 mod writer;
 
-pub use edns::Edns;
-pub(crate) use name::wire_labels;
+pub use edns::{Edns, Options};
 pub use name::{Name, NameError, NameKey};
+pub(crate) use name::{name_length, wire_labels};
 pub use query::{Fault, HEADER_LENGTH, Query};
 pub use reader::{Reader, Short};
 pub use writer::{Full, Writer};

@@ -259,7 +259,7 @@ impl Default for NameKey {
 
 /// Octets of the uncompressed name at the front of `octets`.
 #[inline]
-pub(super) fn name_length(octets: &[u8]) -> Option<usize> {
+pub(crate) fn name_length(octets: &[u8]) -> Option<usize> {
     let mut at = 0;
     loop {
         match octets.get(at) {

@@ -40,6 +40,9 @@ pub enum Fault {
         /// End of the question, or 0.
         question_end: usize,
     },
+    /// A query with a transaction signature (RFC 8945). It is well-formed otherwise, and whoever checks no signatures
+    /// may answer it as if there were none.
+    Signed(Query),
 }
 
 /// A well-formed query; its name lies in the [`NameKey`] it was parsed with.
@@ -93,19 +96,29 @@ impl Query {
         if flags & 0x78 != 0 {
             return Err(Fault::Opcode { question_end });
         }
+        let qtype = u16::from_be_bytes([type_high, type_low]);
+        let qclass = u16::from_be_bytes([class_high, class_low]);
         let edns = match (counts << 16, reader.rest()) {
             (0, _) => Ok(None),
             // One additional record, and it is an OPT: what nearly every query with EDNS looks like.
             (ONE_ADDITIONAL, [0, 0, OPT, rest @ ..]) => Edns::parse(&mut Reader::new(rest)).map(Some),
-            _ => find_edns(reader, counts),
+            _ => {
+                let query = Self { question_end, qtype, qclass, edns: None };
+                return query.with_records(reader, counts);
+            }
         }
         .map_err(|Short| Fault::Malformed { question_end })?;
-        Ok(Self {
-            question_end,
-            qtype: u16::from_be_bytes([type_high, type_low]),
-            qclass: u16::from_be_bytes([class_high, class_low]),
-            edns,
-        })
+        Ok(Self { question_end, qtype, qclass, edns })
+    }
+
+    /// The query, when records stand behind its question that are more than an OPT record.
+    #[cold]
+    #[inline(never)]
+    fn with_records(mut self, reader: Reader<'_>, counts: u64) -> Result<Self, Fault> {
+        let malformed = Fault::Malformed { question_end: self.question_end };
+        let (edns, signed) = walk(reader, counts).map_err(|Short| malformed)?;
+        self.edns = edns;
+        if signed { Err(Fault::Signed(self)) } else { Ok(self) }
     }
 }
 
@@ -115,12 +128,10 @@ fn fault(flags: u8, question_end: usize) -> Fault {
     if flags & 0x78 != 0 { Fault::Opcode { question_end } } else { Fault::Malformed { question_end } }
 }
 
-/// Walks the records behind the question to the OPT record. Two are an error (RFC 6891 §6.1.1), as is one whose
-/// owner is not the root (§6.1.2). Other records, of which a query may carry some (a TSIG, the SOA of an IXFR), are
-/// passed over.
-#[cold]
-#[inline(never)]
-fn find_edns(mut reader: Reader<'_>, counts: u64) -> Result<Option<Edns>, Short> {
+/// Walks the records behind the question to the OPT record, and tells whether the last one is a TSIG, which belongs
+/// there (RFC 8945 §5.1). Two OPT records are an error (RFC 6891 §6.1.1), as is one whose owner is not the root
+/// (§6.1.2). Other records, of which a query may carry some (the SOA of an IXFR), are passed over.
+fn walk(mut reader: Reader<'_>, counts: u64) -> Result<(Option<Edns>, bool), Short> {
     let [_, answers, authorities, additionals] = [48, 32, 16, 0].map(|shift| (counts >> shift) as u16);
     for _ in 0..u32::from(answers) + u32::from(authorities) {
         reader.skip_name()?;
@@ -129,10 +140,13 @@ fn find_edns(mut reader: Reader<'_>, counts: u64) -> Result<Option<Edns>, Short>
         reader.take(usize::from(length))?;
     }
     let mut edns = None;
+    let mut signed = false;
     for _ in 0..additionals {
         let root_owner = reader.rest().first() == Some(&0);
         reader.skip_name()?;
-        if reader.u16()? == rtype::OPT {
+        let rtype = reader.u16()?;
+        signed = rtype == rtype::TSIG;
+        if rtype == rtype::OPT {
             if edns.is_some() || !root_owner {
                 return Err(Short);
             }
@@ -143,11 +157,12 @@ fn find_edns(mut reader: Reader<'_>, counts: u64) -> Result<Option<Edns>, Short>
             reader.take(usize::from(length))?;
         }
     }
-    Ok(edns)
+    Ok((edns, signed))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::edns::Options;
     use super::*;
 
     /// A query for `www.Example.` A IN with `rest` behind the question.
@@ -172,10 +187,12 @@ mod tests {
     #[test]
     fn reads_edns() {
         let edns = parse(&message([0, 1, 0, 0, 0, 0, 0, 1], OPT_RECORD)).unwrap().edns.unwrap();
-        assert_eq!(edns, Edns { payload: 1232, version: 0, dnssec_ok: true, nsid: false, keepalive: false });
-        let options = b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x0c\x00\x03\x00\x00\xff\xff\x00\x00\x00\x0b\x00\x00";
+        assert_eq!(edns, Edns { payload: 1232, version: 0, dnssec_ok: true, options: Options::default() });
+        let options = b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x10\
+            \x00\x03\x00\x00\xff\xff\x00\x00\x00\x0b\x00\x00\x00\x13\x00\x00";
         let edns = parse(&message([0, 1, 0, 0, 0, 0, 0, 1], options)).unwrap().edns.unwrap();
-        assert!(edns.nsid && edns.keepalive && !edns.dnssec_ok);
+        let has = |options| edns.options.has(options);
+        assert!(has(Options::NSID) && has(Options::KEEPALIVE) && has(Options::ZONE_VERSION) && !edns.dnssec_ok);
     }
 
     #[test]
@@ -196,12 +213,29 @@ mod tests {
         let two = [OPT_RECORD, OPT_RECORD].concat();
         assert_eq!(parse(&message([0, 1, 0, 0, 0, 0, 0, 2], &two)), Err(Fault::Malformed { question_end }));
         assert_eq!(parse(&message([0, 1, 0, 0, 0, 0, 0, 1], b"")), Err(Fault::Malformed { question_end }));
+        // RFC 9660 §3.2.1: ZONEVERSION with data, and twice.
+        for options in [&b"\x00\x05\x00\x13\x00\x01\x00"[..], b"\x00\x08\x00\x13\x00\x00\x00\x13\x00\x00"] {
+            let record = [&OPT_RECORD[..9], options].concat();
+            assert_eq!(parse(&message([0, 1, 0, 0, 0, 0, 0, 1], &record)), Err(Fault::Malformed { question_end }));
+        }
         let owner = [b"\x01a", OPT_RECORD].concat();
         assert_eq!(parse(&message([0, 1, 0, 0, 0, 0, 0, 1], &owner)), Err(Fault::Malformed { question_end }));
         for cut in HEADER_LENGTH..question_end {
             let message = &message([0, 1, 0, 0, 0, 0, 0, 0], b"")[..cut];
             assert_eq!(parse(message), Err(Fault::Malformed { question_end: 0 }), "{cut}");
         }
+    }
+
+    #[test]
+    fn a_signature_is_the_last_record() {
+        const TSIG: &[u8] = b"\x01k\x00\x00\xfa\x00\xff\x00\x00\x00\x00\x00\x02\x00\x00";
+        let query = parse(&message([0, 1, 0, 0, 0, 0, 0, 1], OPT_RECORD)).unwrap();
+        let signed = message([0, 1, 0, 0, 0, 0, 0, 2], &[OPT_RECORD, TSIG].concat());
+        assert_eq!(parse(&signed), Err(Fault::Signed(query)));
+        let signed = message([0, 1, 0, 0, 0, 0, 0, 1], TSIG);
+        assert_eq!(parse(&signed), Err(Fault::Signed(Query { edns: None, ..query })));
+        let misplaced = message([0, 1, 0, 0, 0, 0, 0, 2], &[TSIG, OPT_RECORD].concat());
+        assert_eq!(parse(&misplaced), Ok(query));
     }
 
     #[test]

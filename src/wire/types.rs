@@ -12,6 +12,8 @@ pub mod rtype {
     pub const SOA: u16 = 6;
     /// Host information; carries the minimal answer to ANY (RFC 8482).
     pub const HINFO: u16 = 13;
+    /// Pointer to another name.
+    pub const PTR: u16 = 12;
     /// Mail exchange.
     pub const MX: u16 = 15;
     /// Text.
@@ -36,6 +38,8 @@ pub mod rtype {
     pub const HTTPS: u16 = 65;
     /// First of the meta and query types, RFC 6895 §3.1.
     pub const META_FIRST: u16 = 128;
+    /// Transaction signature (RFC 8945).
+    pub const TSIG: u16 = 250;
     /// Incremental transfer.
     pub const IXFR: u16 = 251;
     /// Full transfer.
@@ -58,6 +62,8 @@ pub mod rcode {
     pub const NOERROR: u8 = 0;
     /// Malformed query.
     pub const FORMERR: u8 = 1;
+    /// The server could not find the answer out.
+    pub const SERVFAIL: u8 = 2;
     /// The name does not exist.
     pub const NXDOMAIN: u8 = 3;
     /// Not implemented.
@@ -66,6 +72,8 @@ pub mod rcode {
     pub const REFUSED: u8 = 5;
     /// A DNAME leads to too long a name (RFC 6672 §2.2).
     pub const YXDOMAIN: u8 = 6;
+    /// Not authorized: a signature is not accepted (RFC 8945 §5.2).
+    pub const NOTAUTH: u8 = 9;
 }
 
 /// EDNS option codes.
@@ -74,4 +82,8 @@ pub mod option {
     pub const NSID: u16 = 3;
     /// TCP keepalive, RFC 7828.
     pub const TCP_KEEPALIVE: u16 = 11;
+    /// Extended error, RFC 8914.
+    pub const EXTENDED_ERROR: u16 = 15;
+    /// Zone version, RFC 9660.
+    pub const ZONE_VERSION: u16 = 19;
 }

@@ -15,7 +15,7 @@
 mod awscli;
 mod boto3;
 mod ecs;
-#[path = "../program/clients/netns.rs"]
+#[path = "../program/netns.rs"]
 #[allow(dead_code, reason = "each test binary uses a part of it")]
 mod netns;
 mod reach;

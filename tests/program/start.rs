@@ -27,8 +27,9 @@ fn it_says_where_it_answers_and_then_that_it_is_ready() {
     let [first, second] = server.dns[..] else { panic!("{log:?}") };
     let listening = |address: SocketAddr| format!("listening on dns udp+tcp {address}");
     let api = format!("listening on api http {}", server.api.unwrap());
+    let grpc = format!("listening on grpc http {}", server.grpc.unwrap());
     let admin = format!("listening on admin http {}", server.admin);
-    assert_eq!(bare, [&listening(first), &listening(second), &api, &admin, "ready"]);
+    assert_eq!(bare, [&listening(first), &listening(second), &api, &grpc, &admin, "ready"]);
     assert!(first.port() != 0 && second.port() != 0 && first != second && server.admin.port() != 0);
 
     let (status, body) = server.get("/readyz");

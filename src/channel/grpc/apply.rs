@@ -29,6 +29,9 @@ const IN_FLIGHT: usize = 2 * MAX_COMMANDS;
 /// Requests of one stream on their way at most.
 const REQUESTS: usize = 1024;
 
+/// Faults of a batch that come with a message: all of the largest request would make a reply larger than clients take.
+const MESSAGES: usize = 1000;
+
 /// A batch on its way.
 struct Pending {
     sequence: u64,
@@ -137,6 +140,7 @@ impl Pending {
     async fn settle(self, parts: &Parts) -> Result<ApplyReply, Status> {
         let Self { sequence, mut faults, places, result, _room } = self;
         let Some(result) = result else {
+            faults.iter_mut().skip(MESSAGES).for_each(|fault| fault.message.clear());
             return Ok(ApplyReply { sequence, revision: parts.visibility.published(), faults });
         };
         let pushed = result.await.unwrap_or(Err(Refusal::Stopped)).map_err(|refusal| failure(&refusal))?;
@@ -149,6 +153,7 @@ impl Pending {
             faults.push(Bad::from(refusal).fault(index));
         }
         faults.sort_by_key(|fault| fault.index);
+        faults.iter_mut().skip(MESSAGES).for_each(|fault| fault.message.clear());
         Ok(ApplyReply { sequence, revision: pushed.revision, faults })
     }
 }

@@ -37,9 +37,11 @@ impl From<Violation> for Bad {
 impl From<Refusal> for Bad {
     fn from(refusal: Refusal) -> Self {
         let code = match &refusal {
-            Refusal::NoNamespace(_) | Refusal::NoService(_) | Refusal::NoInstance(_) | Refusal::NoResource => {
-                FaultCode::NotFound
-            }
+            Refusal::NoNamespace(_)
+            | Refusal::NoService(_)
+            | Refusal::NoServiceNamed(_)
+            | Refusal::NoInstance(_)
+            | Refusal::NoResource => FaultCode::NotFound,
             Refusal::Declared { .. } => FaultCode::Declared,
             Refusal::NamespaceExists { .. }
             | Refusal::ServiceExists { .. }
@@ -236,6 +238,15 @@ fn first_fault(faults: Vec<attributes::AttributeFault>) -> Result<(), Bad> {
     match faults.into_iter().next() {
         Some(fault) => Err(Bad::new(FaultCode::Invalid, format!("attributes: {}", fault.violation))),
         None => Ok(()),
+    }
+}
+
+/// A status in the protocol's words.
+pub(super) fn health_status(status: HealthStatus) -> proto::HealthStatus {
+    match status {
+        HealthStatus::Healthy => proto::HealthStatus::Healthy,
+        HealthStatus::Unhealthy => proto::HealthStatus::Unhealthy,
+        HealthStatus::Unknown => proto::HealthStatus::Unknown,
     }
 }
 

@@ -4,6 +4,7 @@
 //! plus the greatest TTL that an answer with the instance can have had. A follower that is not connected is not waited
 //! for: it goes on serving its last state for as long as it was told to (`--max-stale`).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -64,7 +65,7 @@ struct Waiting {
     /// Seconds.
     ttl: u32,
     /// The followers that are waited for.
-    among: Vec<u64>,
+    among: HashSet<Arc<str>>,
     /// Whether the client may know their names.
     names: bool,
     parts: Arc<Parts>,
@@ -137,7 +138,7 @@ fn ttl(parts: &Parts, name: &ServiceName) -> u32 {
         let within = if name.namespace.is_empty() {
             let rest = full.len().checked_sub(entry.name.len())?;
             let tail = full.get(rest..).filter(|tail| tail.eq_ignore_ascii_case(&entry.name));
-            tail.and(full.get(..rest)).map(|head| head.strip_suffix('.').unwrap_or("."))?
+            tail.and_then(|_| full.get(..rest)).map(|head| head.strip_suffix('.').unwrap_or("."))?
         } else {
             let names = [&entry.name, &entry.http_name];
             let is_named = names.iter().any(|own| own.eq_ignore_ascii_case(&name.namespace));

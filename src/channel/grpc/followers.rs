@@ -4,7 +4,7 @@
 //! it, so what it shows is counted as follows: once it has reported the last revision that it was sent, it shows every
 //! later one that held nothing for it as well.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -22,6 +22,13 @@ pub struct Followers {
 struct Table {
     next: u64,
     connected: HashMap<u64, Follower>,
+}
+
+impl Table {
+    /// Those of `among` that are connected.
+    fn there(&self, among: &HashSet<Arc<str>>) -> impl Iterator<Item = &Follower> {
+        self.connected.values().filter(|follower| follower.reports && among.contains(&follower.node))
+    }
 }
 
 /// One follower.
@@ -66,26 +73,27 @@ impl Followers {
         Connected { id, followers: Arc::clone(self) }
     }
 
-    /// The followers that are waited for, of this moment.
-    pub(super) fn present(&self) -> Vec<u64> {
+    /// The followers that are waited for, of this moment. They are known by their names, so that one that loses its
+    /// connection and comes back is still one of them.
+    pub(super) fn present(&self) -> HashSet<Arc<str>> {
         let table = self.lock();
-        table.connected.iter().filter(|(_, follower)| follower.reports).map(|(id, _)| *id).collect()
+        let waited_for = table.connected.values().filter(|follower| follower.reports);
+        waited_for.map(|follower| Arc::clone(&follower.node)).collect()
     }
 
     /// Of the followers `among`, those that are still there and do not show `revision` yet, by their names; and how
     /// many show it.
-    pub(super) fn behind(&self, among: &[u64], revision: Revision) -> (Vec<Arc<str>>, u32) {
+    pub(super) fn behind(&self, among: &HashSet<Arc<str>>, revision: Revision) -> (Vec<Arc<str>>, u32) {
         let table = self.lock();
-        let there = among.iter().filter_map(|id| table.connected.get(id)).filter(|follower| follower.reports);
+        let there = table.there(among);
         let (behind, showing): (Vec<_>, Vec<_>) = there.partition(|follower| follower.shows() < revision);
         (behind.into_iter().map(|follower| Arc::clone(&follower.node)).collect(), showing.len() as u32)
     }
 
     /// The least revision that the followers `among` show, as far as they are still there.
-    pub(super) fn least(&self, among: &[u64]) -> Option<Revision> {
+    pub(super) fn least(&self, among: &HashSet<Arc<str>>) -> Option<Revision> {
         let table = self.lock();
-        let there = among.iter().filter_map(|id| table.connected.get(id)).filter(|follower| follower.reports);
-        there.map(Follower::shows).min()
+        table.there(among).map(Follower::shows).min()
     }
 
     /// Tells whenever a follower shows more, or goes.
@@ -189,6 +197,10 @@ mod tests {
         assert_eq!(followers.behind(&present, 11), (vec![], 0));
         drop(one);
         assert_eq!(followers.lag(15), (0, 0));
+        let _again = followers.connect("one");
+        assert_eq!(followers.behind(&present, 11).0.len(), 1, "it is back, and shows nothing of it yet");
+        let _other = followers.connect("other");
+        assert_eq!(followers.behind(&present, 11).0.len(), 1);
     }
 
     #[test]

@@ -15,6 +15,7 @@
 //! | [`apply`] | batches of commands, many on their way at once |
 //! | [`follow`] | the state as a stream: all of it, then what changes |
 //! | [`followers`] | who follows, and what each of them shows by now |
+//! | `explain` | [`crate::explain`] as a message |
 //! | [`visible`], [`drain`] | waiting until a revision shows everywhere, and until clients have forgotten the one before |
 //!
 //! `proto/fingerpost/v1/registry.proto` is the contract, field by field. One task attends a stream, and nothing that it
@@ -27,6 +28,7 @@ pub mod auth;
 pub mod convert;
 mod counted;
 pub mod drain;
+mod explain;
 pub mod follow;
 pub mod followers;
 pub mod method;

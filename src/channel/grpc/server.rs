@@ -1,8 +1,8 @@
 //! gRPC over HTTP/2: connections and their limits, what is counted, and the stop.
 //!
-//! hyper speaks HTTP/2, tonic what is in it. A connection that has carried no request yet makes room for another one
-//! when there are too many; one whose client does not answer pings is closed. On a stop, streams end by themselves, and
-//! what is left of a connection a second later is closed.
+//! hyper speaks HTTP/2, tonic what is in it. A connection that has carried no request of a known caller yet makes room
+//! for another one when there are too many; one whose client does not answer pings is closed. On a stop, streams end by
+//! themselves, and what is left of a connection a second later is closed.
 
 use std::convert::Infallible;
 use std::io;
@@ -19,7 +19,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 use tonic::Status;
 use tonic::body::Body;
@@ -31,10 +31,12 @@ use tonic_health::server::{HealthReporter, HealthService};
 use super::auth::Gate;
 use super::counted::Counted;
 use super::followers::Followers;
+use super::method::Need;
 use super::proto::registry_server::RegistryServer;
 use super::service::Service;
 use super::{DESCRIPTORS, Method};
 use crate::admin::Readiness;
+use crate::explain::Explainer;
 use crate::metrics::{Close, GrpcCounters, TcpCounters};
 use crate::net::accept::{accept, stopped};
 use crate::net::connections::{self, Connection, Connections};
@@ -82,6 +84,8 @@ pub struct Parts {
     pub history: History,
     /// Which revision workers have reached.
     pub visibility: Visibility,
+    /// Says why an answer is as it is.
+    pub explainer: Explainer,
     /// Who follows.
     pub followers: Arc<Followers>,
     /// Whether this server should be asked.
@@ -227,13 +231,12 @@ async fn converse(
     shared: Arc<Shared>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let is_used = Arc::new(AtomicBool::new(false));
+    let usage = Arc::<Usage>::default();
     let service = service_fn({
-        let is_used = Arc::clone(&is_used);
+        let usage = Arc::clone(&usage);
         move |mut request: hyper::Request<Incoming>| {
-            is_used.store(true, Relaxed);
             request.extensions_mut().insert(Peer(peer));
-            reply(Arc::clone(&shared), request)
+            reply(Arc::clone(&shared), request, Arc::clone(&usage))
         }
     });
     let http = http2::Builder::new(TokioExecutor::new())
@@ -248,14 +251,8 @@ async fn converse(
     let mut http = pin!(http);
     let mut alarm = pin!(sleep(FIRST_REQUEST));
     let mut is_stopping = false;
-    let mut is_busy = false;
+    let mut is_silent = true;
     let reason = loop {
-        if !is_busy && is_used.load(Relaxed) {
-            is_busy = true;
-            if !connection.begin() {
-                break Close::Limit;
-            }
-        }
         tokio::select! {
             biased;
             () = connection.evicted() => break Close::Limit,
@@ -265,12 +262,18 @@ async fn converse(
                 Err(error) if error.is_parse() => Close::Malformed,
                 Err(_) => Close::Error,
             },
+            () = usage.asked.notified(), if is_silent => is_silent = false,
+            () = usage.admitted.notified() => {
+                if !connection.begin() {
+                    break Close::Limit;
+                }
+            }
             () = stopped(&mut stop), if !is_stopping => {
                 is_stopping = true;
                 alarm.as_mut().reset(Instant::now() + GRACE);
                 http.as_mut().graceful_shutdown();
             }
-            () = &mut alarm, if is_stopping || !is_used.load(Relaxed) => {
+            () = &mut alarm, if is_stopping || is_silent => {
                 break if is_stopping { Close::Shutdown } else { Close::Idle };
             }
         }
@@ -278,14 +281,29 @@ async fn converse(
     connection.close(reason);
 }
 
+/// What a connection has carried.
+#[derive(Default)]
+struct Usage {
+    /// Told of every request.
+    asked: Notify,
+    /// Told of the first request of somebody who may ask for more than health.
+    admitted: Notify,
+    is_admitted: AtomicBool,
+}
+
 /// Answers one request, if its caller may ask for it.
 async fn reply(
     shared: Arc<Shared>,
     mut request: hyper::Request<Incoming>,
+    usage: Arc<Usage>,
 ) -> Result<hyper::Response<Body>, Infallible> {
     let method = Method::of(request.uri().path());
+    usage.asked.notify_one();
     let response = match shared.gate.admit(method, request.headers()) {
         Ok(caller) => {
+            if method.need() != Need::Nothing && !usage.is_admitted.swap(true, Relaxed) {
+                usage.admitted.notify_one();
+            }
             request.extensions_mut().insert(caller);
             shared.routes.clone().call(request).await?
         }

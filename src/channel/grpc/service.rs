@@ -15,7 +15,7 @@ use super::proto::{
     WaitVisibleReply, WaitVisibleRequest,
 };
 use super::server::{Parts, Peer, stopping};
-use super::{apply, drain, follow, visible};
+use super::{apply, drain, explain, follow, visible};
 use crate::net::accept::stopped;
 
 /// Replies, as long as there are some.
@@ -81,7 +81,8 @@ impl Registry for Service {
         Ok(Response::new(Box::pin(replies)))
     }
 
-    async fn explain(&self, _: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
-        Err(Status::unimplemented("this version does not explain answers"))
+    async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainReply>, Status> {
+        let caller = caller(&request)?;
+        Ok(Response::new(explain::explain(request.into_inner(), &caller, &self.parts)?))
     }
 }

@@ -1,5 +1,6 @@
 //! Waiting until a revision shows: on every worker of this node, and of its followers.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ pub(super) async fn wait(
         0 => DEFAULT_TIMEOUT,
         milliseconds => Duration::from_millis(milliseconds.into()),
     };
-    let among = if request.followers { parts.followers.present() } else { Vec::new() };
+    let among = if request.followers { parts.followers.present() } else { HashSet::new() };
     if timeout(limit, shown(parts, revision, &among)).await.is_ok() {
         let (_, followers) = parts.followers.behind(&among, revision);
         let here = parts.visibility.visible();
@@ -53,7 +54,7 @@ pub(super) async fn wait(
 }
 
 /// Returns when this node and the followers `among`, as far as they are still there, show `revision`.
-pub(super) async fn shown(parts: &Parts, revision: Revision, among: &[u64]) {
+pub(super) async fn shown(parts: &Parts, revision: Revision, among: &HashSet<Arc<str>>) {
     parts.visibility.wait(revision).await;
     let mut changes = parts.followers.changes();
     while !parts.followers.behind(among, revision).0.is_empty() {

@@ -1,10 +1,9 @@
 //! Rows in memory: for tests, and for followers, who have them from the primary again after a restart.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use super::{Each, Row, Store, StoreError, Table, Write};
+use super::{Each, Keys, Row, Store, StoreError, Table, Write};
 
 /// The rows of one table.
 type Rows = BTreeMap<Box<[u8]>, Box<[u8]>>;
@@ -22,15 +21,15 @@ impl Memory {
         Self::default()
     }
 
-    /// The tables. A panic of `each` in [`Store::load`] leaves them whole.
+    /// The tables. A panic of `each` in [`Store::load_part`] leaves them whole.
     fn tables(&self) -> RwLockReadGuard<'_, [Rows; Table::ALL.len()]> {
         self.tables.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Store for Memory {
-    fn load(&self, table: Table, each: &mut Each<'_>) -> Result<(), StoreError> {
-        self.tables()[table as usize].iter().try_for_each(|(key, value)| each(key, value))
+    fn load_part(&self, table: Table, keys: Keys<'_>, each: &mut Each<'_>) -> Result<(), StoreError> {
+        self.tables()[table as usize].range::<[u8], _>(keys).try_for_each(|(key, value)| each(key, value))
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Box<[u8]>>, StoreError> {
@@ -41,7 +40,7 @@ impl Store for Memory {
         let tables = self.tables();
         let bounds = super::bounds(after, backwards);
         // An empty `after` is no key but the lack of one, so that the bounds never cross.
-        let rows = tables[table as usize].range::<[u8], (Bound<&[u8]>, Bound<&[u8]>)>(bounds);
+        let rows = tables[table as usize].range::<[u8], _>(bounds);
         Ok(if backwards { rows.rev().take(limit).map(copy).collect() } else { rows.take(limit).map(copy).collect() })
     }
 

@@ -55,6 +55,9 @@ pub enum StoreError {
     /// It was written by a newer version of this program.
     #[error("{0}")]
     NewerFormat(String),
+    /// It was written by an older version of this program, whose rows this one does not read.
+    #[error("{0}")]
+    OlderFormat(String),
     /// It holds what it cannot hold.
     #[error("{0}")]
     Corrupt(String),
@@ -66,14 +69,23 @@ pub enum StoreError {
 /// A row as read: key and value.
 pub type Row = (Box<[u8]>, Box<[u8]>);
 
+/// The bounds of keys.
+pub type Keys<'a> = (Bound<&'a [u8]>, Bound<&'a [u8]>);
+
 /// What is called with the key and the value of each row.
 pub type Each<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 'a;
 
 /// Durable rows. Implemented by an embedded store on disk and by one in memory; one shared by several primaries has to
 /// fit as well.
 pub trait Store: Send + Sync {
+    /// Calls `each` with every row of `table` whose key lies within `keys`, in the order of the keys. The first bound is
+    /// not behind the second one.
+    fn load_part(&self, table: Table, keys: Keys<'_>, each: &mut Each<'_>) -> Result<(), StoreError>;
+
     /// Calls `each` with every row of `table`, in the order of the keys.
-    fn load(&self, table: Table, each: &mut Each<'_>) -> Result<(), StoreError>;
+    fn load(&self, table: Table, each: &mut Each<'_>) -> Result<(), StoreError> {
+        self.load_part(table, (Bound::Unbounded, Bound::Unbounded), each)
+    }
 
     /// The value of one row.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Box<[u8]>>, StoreError>;
@@ -88,7 +100,7 @@ pub trait Store: Send + Sync {
 }
 
 /// The keys of a scan.
-fn bounds(after: &[u8], backwards: bool) -> (Bound<&[u8]>, Bound<&[u8]>) {
+fn bounds(after: &[u8], backwards: bool) -> Keys<'_> {
     match (after, backwards) {
         ([], _) => (Bound::Unbounded, Bound::Unbounded),
         (after, false) => (Bound::Excluded(after), Bound::Unbounded),

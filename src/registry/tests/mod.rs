@@ -330,8 +330,8 @@ fn vpcs_have_views_of_their_own() {
 struct Hooked<F>(Memory, F);
 
 impl<F: Fn() -> Result<(), StoreError> + Send + Sync> Store for Hooked<F> {
-    fn load(&self, table: Table, each: &mut store::Each<'_>) -> Result<(), StoreError> {
-        self.0.load(table, each)
+    fn load_part(&self, table: Table, keys: store::Keys<'_>, each: &mut store::Each<'_>) -> Result<(), StoreError> {
+        self.0.load_part(table, keys, each)
     }
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Box<[u8]>>, StoreError> {
         self.0.get(table, key)

@@ -240,11 +240,26 @@ fn a_second_server_is_refused() {
 #[test]
 fn a_folder_of_a_newer_format_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let rows = folder.path().join("registry-v999.redb");
+    let rows = folder.path().join("registry-v999");
     std::fs::write(&rows, "rows").unwrap();
     let refused = Launch::serve_nothing().flag("--data-dir", folder.path()).dns("127.0.0.1:0").run();
     let text = String::from_utf8_lossy(&refused.stderr);
     assert_eq!(refused.status.code(), Some(78), "{text}");
     assert!(text.contains("format 999"), "{text}");
     assert_eq!(std::fs::read(&rows).unwrap(), b"rows");
+}
+
+#[test]
+fn a_folder_of_the_older_format_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = folder.path().join("registry-v1.redb");
+    std::fs::write(&rows, "rows").unwrap();
+    let refused = Launch::serve_nothing().flag("--data-dir", folder.path()).dns("127.0.0.1:0").run();
+    let text = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(78), "{text}");
+    assert!(text.contains(rows.to_str().unwrap()), "{text}");
+    assert!(text.contains("`fingerpost export` of the version that wrote it"), "{text}");
+    assert!(text.contains("`fingerpost import`"), "{text}");
+    assert_eq!(std::fs::read(&rows).unwrap(), b"rows");
+    assert!(!folder.path().join("registry-v2").exists());
 }

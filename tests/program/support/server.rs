@@ -185,6 +185,12 @@ impl Server {
         }
     }
 
+    /// Its process.
+    #[allow(dead_code, reason = "not every test program looks at it")]
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where it answers DNS, if that is one place.
     pub(crate) fn address(&self) -> SocketAddr {
         self.dns[0]

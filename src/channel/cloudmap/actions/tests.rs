@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::channel::cloudmap::{Action, Caller};
-use crate::registry::store::{Each, Memory, Row, StoreError, Table, Write};
+use crate::registry::store::{Each, Keys, Memory, Row, StoreError, Table, Write};
 use crate::registry::{Registry, Settings};
 
 /// A store that takes its time, so that operations are on their way.
@@ -18,8 +18,8 @@ use crate::registry::{Registry, Settings};
 struct Slow(Memory);
 
 impl Store for Slow {
-    fn load(&self, table: Table, each: &mut Each<'_>) -> Result<(), StoreError> {
-        self.0.load(table, each)
+    fn load_part(&self, table: Table, keys: Keys<'_>, each: &mut Each<'_>) -> Result<(), StoreError> {
+        self.0.load_part(table, keys, each)
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Box<[u8]>>, StoreError> {

@@ -267,11 +267,10 @@ impl Attend {
         let (revision, hash, followed) = (full.revision, full.hash, full.followed.clone());
         self.wait_for_log(revision).await?;
         let started = Instant::now();
-        let mut chunks = full.chunks();
-        while let Some(chunk) = chunks.next() {
+        for chunk in full.chunks() {
             self.put(Event::State(chunk)).await?;
         }
-        info!("follower {} was sent revision {revision} in {:?} ({})", self.node, started.elapsed(), reason.name());
+        debug!("follower {} was sent revision {revision} in {:?} ({})", self.node, started.elapsed(), reason.name());
         (self.looked, self.hash, self.followed) = (revision, hash, followed);
         self.connected.sent(revision);
         Ok(())
@@ -297,8 +296,7 @@ impl Attend {
 
     /// Sends what changed, up to the revision that was looked at.
     async fn send_changes(&self, merged: Merged) -> Result<(), End> {
-        let mut messages = merged.messages(self.looked, self.hash);
-        while let Some(changes) = messages.next() {
+        for changes in merged.messages(self.looked, self.hash) {
             self.put(Event::Changes(changes)).await?;
         }
         Ok(())

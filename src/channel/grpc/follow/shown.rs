@@ -2,8 +2,9 @@
 
 use prost::bytes::Bytes;
 
+use crate::channel::grpc::convert::health_status;
 use crate::channel::grpc::proto;
-use crate::model::{HealthStatus, Instance, NamespaceType, RecordType, RoutingPolicy};
+use crate::model::{Instance, NamespaceType, RecordType, RoutingPolicy};
 use crate::registry::{NamespaceEntry, ServiceEntry, is_shown};
 
 /// A namespace, with its zone's serial.
@@ -50,16 +51,11 @@ pub(super) fn service(entry: &ServiceEntry) -> proto::Service {
 
 /// An instance of the service whose id is `service`.
 pub(super) fn instance(service: Bytes, instance: &Instance) -> proto::Instance {
-    let status = match instance.status {
-        HealthStatus::Healthy => proto::HealthStatus::Healthy,
-        HealthStatus::Unhealthy => proto::HealthStatus::Unhealthy,
-        HealthStatus::Unknown => proto::HealthStatus::Unknown,
-    };
     proto::Instance {
         service,
         id: instance.id().to_owned(),
         attributes: attributes(instance.attributes().iter()),
-        status: status.into(),
+        status: health_status(instance.status).into(),
         draining: instance.draining,
     }
 }

@@ -1,6 +1,7 @@
 //! What every store does, run on each.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use super::super::Memory;
 use super::{Embedded, Row, Store, StoreError, Table, Write, put, remove, rows};
@@ -64,6 +65,31 @@ fn scans_go_both_ways_from_a_key_and_stop_at_the_limit() {
         assert_eq!(scan("e", false, 10), "");
         assert_eq!(scan("a", true, 10), "");
         assert_eq!(scan("", false, 0), "");
+    });
+}
+
+#[test]
+fn a_part_is_what_lies_between_its_bounds() {
+    each(|store| {
+        let of = |table| ["", "a", "b", "bb", "c"].map(|key| put(table, key, ""));
+        store.commit(&[of(Table::Services), of(Table::Instances), of(Table::Operations)].concat()).unwrap();
+        let part = |from: Bound<&str>, to: Bound<&str>| {
+            let mut found = Vec::new();
+            let bounds = (from.map(str::as_bytes), to.map(str::as_bytes));
+            let each = &mut |key: &[u8], _: &[u8]| {
+                found.push(str::from_utf8(key).unwrap().to_owned());
+                Ok(())
+            };
+            store.load_part(Table::Instances, bounds, each).unwrap();
+            found.join(",")
+        };
+        assert_eq!(part(Bound::Unbounded, Bound::Unbounded), ",a,b,bb,c");
+        assert_eq!(part(Bound::Unbounded, Bound::Excluded("b")), ",a");
+        assert_eq!(part(Bound::Included("b"), Bound::Unbounded), "b,bb,c");
+        assert_eq!(part(Bound::Excluded("b"), Bound::Included("bb")), "bb");
+        assert_eq!(part(Bound::Included("bc"), Bound::Excluded("c")), "");
+        assert_eq!(part(Bound::Included(""), Bound::Included("")), "");
+        assert_eq!(part(Bound::Excluded("c"), Bound::Unbounded), "");
     });
 }
 

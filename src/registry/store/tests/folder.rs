@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
 use super::crash::child;
 use super::{Embedded, Store, StoreError, Table, batch, last_batch, put};
 
-/// The name of the file of rows.
-pub(super) const ROWS: &str = "registry-v1.redb";
+/// The name of the folder of rows.
+pub(super) const ROWS: &str = "registry-v2";
 
-/// All files of a folder, with their octets.
-fn contents(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+/// All files of a folder and those below it, with their octets.
+pub(super) fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.map(|path| (path.display().to_string(), fs::read(&path).unwrap_or_default())).collect()
+    let files = entries.flat_map(|path| match path.is_dir() {
+        true => contents(&path),
+        false => [(path.clone(), fs::read(&path).unwrap_or_default())].into(),
+    });
+    files.collect()
 }
 
 /// The text of the error an opening ends with.
@@ -32,7 +36,7 @@ fn a_folder_is_made_for_its_owner_alone_and_opened_again() {
         store.commit(&batch(last + 1)).unwrap();
     }
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&folder), mode(&folder.join(ROWS))), (0o700, 0o600));
+    assert_eq!((mode(&folder), mode(&folder.join(ROWS))), (0o700, 0o700));
 }
 
 #[test]
@@ -70,14 +74,25 @@ fn a_newer_format_is_refused_and_nothing_touched() {
     let folder = tempfile::tempdir().unwrap();
     Embedded::open(folder.path()).unwrap().commit(&batch(1)).unwrap();
     fs::remove_file(folder.path().join("lock")).unwrap();
-    fs::write(folder.path().join("registry-v17.redb"), "rows as they will be").unwrap();
+    fs::write(folder.path().join("registry-v17"), "rows as they will be").unwrap();
     let before = contents(folder.path());
     let text = match refusal(folder.path()) {
         StoreError::NewerFormat(text) => text,
         other => panic!("{other:?}"),
     };
-    assert!(text.contains("format 17") && text.contains("format 1."), "{text}");
+    assert!(text.contains("format 17") && text.contains("format 2."), "{text}");
     assert_eq!(contents(folder.path()), before);
+}
+
+#[test]
+fn rows_of_the_first_format_are_not_taken_for_none() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("registry-v1.redb"), "rows as they were").unwrap();
+    let StoreError::OlderFormat(text) = refusal(folder.path()) else { panic!("it is of no other kind") };
+    let path = folder.path().join("registry-v1.redb");
+    assert!(text.contains(path.to_str().unwrap()) && text.contains("format 1,") && text.contains("export"), "{text}");
+    assert!(!folder.path().join(ROWS).exists());
+    assert_eq!(fs::read(path).unwrap(), b"rows as they were");
 }
 
 #[test]
@@ -85,11 +100,12 @@ fn other_files_in_the_folder_do_not_matter() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     fs::create_dir(path.join("lost+found")).unwrap();
-    for name in ["notes.txt", "registry-v.redb", "registry-v99.redb.bak", "registry-vx.redb", ".hidden", "lock"] {
+    for name in ["notes.txt", "registry-v", "registry-v99.bak", "registry-vx", ".hidden", "lock"] {
         fs::write(path.join(name), "junk").unwrap();
     }
-    // As a crash leaves it while the file is made.
-    fs::write(path.join(format!("{ROWS}.new")), vec![7; 10_000]).unwrap();
+    // As a crash leaves it while the rows are made.
+    fs::create_dir_all(path.join(format!("{ROWS}.new/keyspaces/1"))).unwrap();
+    fs::write(path.join(format!("{ROWS}.new/0.jnl")), vec![7; 10_000]).unwrap();
     Embedded::open(path).unwrap().commit(&batch(1)).unwrap();
     assert_eq!(last_batch(&Embedded::open(path).unwrap()).unwrap(), 1);
     assert_eq!(fs::read(path.join("notes.txt")).unwrap(), b"junk");
@@ -124,14 +140,18 @@ fn a_folder_without_leave_to_write_is_named() {
 fn the_space_of_removed_rows_is_used_again() {
     let folder = tempfile::tempdir().unwrap();
     let store = Embedded::open(folder.path()).unwrap();
-    let size = || fs::metadata(folder.path().join(ROWS)).unwrap().len();
+    let octets = |path: &Path| fs::metadata(path).map_or(0, |file| file.blocks() * 512);
+    let size = || contents(folder.path()).into_keys().map(|path| octets(&path)).sum::<u64>();
     let mut sizes = Vec::new();
-    for round in 0..12_u64 {
-        let rows = (0..2000_u64).map(|row| put(Table::Operations, (round * 2000 + row).to_be_bytes(), [0; 200]));
-        let old = (0..2000_u64).filter(|_| round > 0).map(|row| ((round - 1) * 2000 + row).to_be_bytes());
+    for round in 0..60_u64 {
+        let rows = (0..400_u64).map(|row| put(Table::Operations, (round * 400 + row).to_be_bytes(), [0; 8000]));
+        let old = (0..400_u64).filter(|_| round > 0).map(|row| ((round - 1) * 400 + row).to_be_bytes());
         let old = old.map(|key| super::remove(Table::Operations, key));
         store.commit(&rows.chain(old).collect::<Vec<_>>()).unwrap();
-        sizes.push(size());
+        if round % 10 == 9 {
+            sizes.push(size() >> 20);
+        }
     }
-    assert!(sizes[11] <= sizes[3] * 2, "{sizes:?}");
+    // There have been 190 MB of rows; what stays are the journals, of 64 MB, and the tables of some rounds.
+    assert!(sizes.iter().all(|size| *size <= 150), "{sizes:?}");
 }

@@ -2,11 +2,15 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::fd::AsFd;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::thread;
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::support::{Launch, PATIENCE, Server, have_tool, skip};
 
@@ -66,7 +70,34 @@ impl Netns {
     /// Starts a server in it, on port 53.
     #[track_caller]
     pub(crate) fn start(&self, launch: Launch) -> Server {
-        launch.dns("127.0.0.1:53").through(self.prefix()).start()
+        self.start_at(launch, &["127.0.0.1:53"])
+    }
+
+    /// Starts a server in it, at these addresses.
+    #[track_caller]
+    pub(crate) fn start_at(&self, launch: Launch, addresses: &[&str]) -> Server {
+        let launch = addresses.iter().fold(launch, |launch, address| launch.dns(address));
+        launch.through(self.prefix()).start()
+    }
+
+    /// Gives it a link beside loopback, which leads nowhere, with this address.
+    #[track_caller]
+    pub(crate) fn add_link(&self, address: &str) {
+        ip(["-n", &self.name, "link", "add", "out", "type", "veth", "peer", "name", "in"]).unwrap();
+        ip(["-n", &self.name, "address", "add", address, "dev", "out"]).unwrap();
+        for end in ["out", "in"] {
+            ip(["-n", &self.name, "link", "set", end, "up"]).unwrap();
+        }
+    }
+
+    /// Does `work` in a thread that has moved into it: sockets made there are its own. Files are the machine's.
+    pub(crate) fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let enter = || {
+            let link = fs::File::open(Path::new("/var/run/netns").join(&self.name)).unwrap();
+            move_into_link_name_space(link.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            work()
+        };
+        thread::scope(|scope| scope.spawn(enter).join()).unwrap_or_else(|panic| resume_unwind(panic))
     }
 
     /// A program in it, with its standard streams closed or captured.
@@ -120,15 +151,5 @@ impl Drop for Daemon {
         // It may have ended by itself.
         let _ = self.0.kill();
         let _ = self.0.wait();
-    }
-}
-
-impl Daemon {
-    /// Fails if it has ended, or if `begun` is too long ago.
-    #[track_caller]
-    pub(crate) fn check(&mut self, begun: Instant) {
-        assert!(begun.elapsed() < PATIENCE, "it does not become ready");
-        assert!(self.0.try_wait().unwrap().is_none(), "it has ended");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -1,0 +1,300 @@
+//! The gRPC channel at one million instances, as `cargo bench --bench channel [SERVICES]`: how many changes go through
+//! one stream, and how soon DNS shows them while it answers queries.
+//!
+//! The real program, durable. First as many changes as one stream takes; then ten thousand a second, with twenty
+//! thousand queries a second beside them, all on the same cores. Every answer is checked: it must be there, have eight
+//! addresses, and each must be one that its service has or had. One change of each batch is looked for in DNS from the
+//! moment it is sent until it shows. The histograms are written to `target/channel/`.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fingerpost::channel::grpc::proto::command::Command as Kind;
+use fingerpost::channel::grpc::proto::registry_client::RegistryClient;
+use fingerpost::channel::grpc::proto::{ApplyRequest, Command, PutInstance, ServiceName};
+use fingerpost::wire::Name;
+use hdrhistogram::Histogram;
+use tokio::runtime::Runtime;
+use tokio_stream::wrappers::ReceiverStream;
+
+use million::{INSTANCES, NAMESPACE, Server, attributes, fill, instance_id, service_name};
+
+mod million;
+
+/// How long each part takes.
+const DURATION: Duration = Duration::from_secs(10);
+/// Changes a second in the second part, and in one batch of it.
+const PACE: u32 = 10_000;
+const BATCH: u32 = 20;
+/// Changes in a batch of the first part.
+const LARGE_BATCH: u32 = 1000;
+/// Queries a second beside the changes.
+const QUERIES: u32 = 20_000;
+/// Bits of an address that count an instance's changes; the others are its service's.
+const VERSION_BITS: u32 = 15;
+
+fn main() {
+    let services = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(125_000);
+    assert!(services <= 1 << (32 - VERSION_BITS), "so many services do not fit into addresses");
+    let folder = tempfile::tempdir().expect("a folder");
+    fill(folder.path(), services);
+    let server = Server::start(folder.path(), "grpc");
+    server.wait_for_answer(services - 1);
+    println!("{services} services of {INSTANCES} instances; {} MB resident", server.resident("VmRSS"));
+    let runtime = Runtime::new().expect("a runtime");
+    // So that every address says whose it is.
+    let begun = Instant::now();
+    let (count, _) =
+        runtime.block_on(changes(&server, Some(services * INSTANCES), |number| (number / INSTANCES, number)));
+    println!("every instance changed once: {count} in {:.1?}", begun.elapsed());
+    for round in 1..=3 {
+        let (count, elapsed) = runtime.block_on(changes(&server, None, move |_| {
+            let service = fastrand::u32(..services);
+            (service, service * INSTANCES + fastrand::u32(..INSTANCES))
+        }));
+        println!("as fast as one stream goes, {round}: {:.0} changes/s", f64::from(count) / elapsed.as_secs_f64());
+    }
+    for round in 1..=3 {
+        paced(&server, &runtime, services, round);
+    }
+    println!("{} MB resident in the end, {} MB at most", server.resident("VmRSS"), server.resident("VmHWM"));
+}
+
+/// A change of an instance: it gets an address that tells its service and is new.
+fn change(service: u32, number: u32) -> (Command, u32) {
+    let address = service << VERSION_BITS | fastrand::u32(..1 << VERSION_BITS);
+    let pairs = attributes(address.into());
+    let put = PutInstance {
+        service: Some(ServiceName { service: service_name(service), namespace: NAMESPACE.into() }),
+        id: instance_id(service, number % INSTANCES),
+        attributes: pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<BTreeMap<_, _>>(),
+    };
+    (Command { command: Some(Kind::PutInstance(put)) }, address)
+}
+
+/// Sends large batches over one stream, `most` changes or for as long as a part takes; how many were acknowledged, and
+/// in what time.
+async fn changes(
+    server: &Server,
+    most: Option<u32>,
+    pick: impl Fn(u32) -> (u32, u32) + Send + 'static,
+) -> (u32, Duration) {
+    let mut client = RegistryClient::connect(format!("http://{}", server.channel)).await.expect("a connection");
+    let (sender, requests) = tokio::sync::mpsc::channel(4);
+    let begun = Instant::now();
+    tokio::spawn(async move {
+        let mut sent = 0;
+        while most.map_or(begun.elapsed() < DURATION, |most| sent < most) {
+            let commands = (sent..sent + LARGE_BATCH).map(|number| {
+                let (service, number) = pick(number);
+                change(service, number).0
+            });
+            let request = ApplyRequest { sequence: 0, commands: commands.collect() };
+            sent += LARGE_BATCH;
+            if sender.send(request).await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut replies = client.apply(ReceiverStream::new(requests)).await.expect("a stream").into_inner();
+    let mut count = 0;
+    while let Some(reply) = replies.message().await.expect("a reply") {
+        assert!(reply.faults.is_empty(), "{:?}", reply.faults.first());
+        count += LARGE_BATCH;
+    }
+    (count, begun.elapsed())
+}
+
+/// Changes at a steady pace beside queries at one.
+fn paced(server: &Server, runtime: &Runtime, services: u32, round: u32) {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (dns, end) = (server.dns, Arc::clone(&stop));
+    let asking = thread::spawn(move || ask(dns, services, &end));
+    let (looked_for, wanted) = mpsc::sync_channel::<(u32, u32, Instant)>(64);
+    let looking = thread::spawn(move || look(dns, &wanted));
+    let (count, mut acknowledged) = runtime.block_on(steady(server, services, &looked_for));
+    stop.store(true, Ordering::Relaxed);
+    drop(looked_for);
+    let (asked, mut answered) = asking.join().expect("the queries");
+    let mut shown = looking.join().expect("the looks");
+    println!(
+        "at {PACE}/s beside {QUERIES} queries/s, {round}: {count} changes; {asked} queries, none wrong or lost; sent to \
+         shown: {}; sent to acknowledged: {}; answers: {}",
+        times(&shown),
+        times(&acknowledged),
+        times(&answered)
+    );
+    write(&format!("shown-{round}"), &mut shown);
+    write(&format!("acknowledged-{round}"), &mut acknowledged);
+    write(&format!("answers-{round}"), &mut answered);
+}
+
+/// Sends small batches at the pace, whatever comes back; times from the moment each was due.
+async fn steady(
+    server: &Server,
+    services: u32,
+    looked_for: &mpsc::SyncSender<(u32, u32, Instant)>,
+) -> (u32, Histogram<u64>) {
+    let mut client = RegistryClient::connect(format!("http://{}", server.channel)).await.expect("a connection");
+    let (sender, requests) = tokio::sync::mpsc::channel(4096);
+    let begun = Instant::now();
+    let due =
+        move |batch: u64| begun + Duration::from_nanos(batch * 1_000_000_000 * u64::from(BATCH) / u64::from(PACE));
+    let looked_for = looked_for.clone();
+    let sending = tokio::spawn(async move {
+        for batch in 0_u64.. {
+            let at = due(batch);
+            if at.duration_since(begun) > DURATION {
+                return;
+            }
+            tokio::time::sleep_until(at.into()).await;
+            let mut last = (0, 0);
+            let commands = (0..BATCH).map(|_| {
+                let service = fastrand::u32(..services);
+                let (command, address) = change(service, fastrand::u32(..INSTANCES));
+                last = (service, address);
+                command
+            });
+            let request = ApplyRequest { sequence: batch, commands: commands.collect() };
+            sender.send(request).await.expect("the stream");
+            // One that is looked for while another is would be late for no fault of the server's.
+            let _ = looked_for.try_send((last.0, last.1, at));
+        }
+    });
+    let mut replies = client.apply(ReceiverStream::new(requests)).await.expect("a stream").into_inner();
+    let (mut count, mut times) = (0, histogram());
+    while let Some(reply) = replies.message().await.expect("a reply") {
+        assert!(reply.faults.is_empty(), "{:?}", reply.faults.first());
+        count += BATCH;
+        times.saturating_record(due(reply.sequence).elapsed().as_nanos() as u64);
+    }
+    sending.await.expect("the sender");
+    (count, times)
+}
+
+//----------- DNS --------------------------------------------------------------
+
+/// A query for a service, told by `id`.
+fn query(service: u32, id: u16) -> Vec<u8> {
+    let mut packet = vec![0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    packet[..2].copy_from_slice(&id.to_be_bytes());
+    packet.extend_from_slice(Name::parse(&format!("{}.{NAMESPACE}", service_name(service))).expect("a name").as_wire());
+    packet.extend_from_slice(&[0, 1, 0, 1]);
+    packet
+}
+
+/// The addresses in a response to a query of `length` octets; each must be its service's.
+fn addresses(response: &[u8], length: usize, service: u32) -> impl Iterator<Item = u32> {
+    assert_eq!(response[3] & 15, 0, "the response code for {}", service_name(service));
+    let records = response[length..].chunks_exact(16);
+    records.map(move |record| {
+        let address = u32::from_be_bytes(record[12..].try_into().expect("four octets"));
+        assert_eq!(address >> VERSION_BITS, service, "an address that the service never had");
+        address
+    })
+}
+
+/// Asks at a steady pace, and checks every answer; how many were asked, and the times from the moment each was due.
+fn ask(server: SocketAddr, services: u32, stop: &AtomicBool) -> (u64, Histogram<u64>) {
+    let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").expect("a socket"));
+    socket.connect(server).expect("a server");
+    socket.set_read_timeout(Some(Duration::from_millis(500))).expect("a timeout");
+    let begun = Instant::now();
+    // By id: the service that was asked for, and when it was due.
+    let asked: Arc<Vec<(AtomicU64, AtomicU64)>> = Arc::new((0..1 << 16).map(|_| Default::default()).collect());
+    let receiving = {
+        let (socket, asked) = (Arc::clone(&socket), Arc::clone(&asked));
+        thread::spawn(move || {
+            let (mut count, mut times, mut response) = (0_u64, histogram(), [0; 1500]);
+            while let Ok(length) = socket.recv(&mut response) {
+                let (service, due) = &asked[usize::from(u16::from_be_bytes([response[0], response[1]]))];
+                let service = service.load(Ordering::Acquire) as u32;
+                let shown = addresses(&response[..length], query(service, 0).len(), service).count();
+                // Two instances may have drawn the same address, which is one record then.
+                assert!((6..=INSTANCES as usize).contains(&shown), "{shown} addresses");
+                let due = due.load(Ordering::Acquire);
+                times.saturating_record((begun.elapsed().as_nanos() as u64).saturating_sub(due));
+                count += 1;
+            }
+            (count, times)
+        })
+    };
+    let mut sent = 0_u64;
+    while !stop.load(Ordering::Relaxed) {
+        let due = begun.elapsed().as_nanos() as u64 * u64::from(QUERIES) / 1_000_000_000;
+        while sent < due {
+            let (service, id) = (fastrand::u32(..services), sent as u16);
+            let (of, at) = &asked[usize::from(id)];
+            of.store(service.into(), Ordering::Release);
+            at.store(sent * 1_000_000_000 / u64::from(QUERIES), Ordering::Release);
+            socket.send(&query(service, id)).expect("a query");
+            sent += 1;
+        }
+        thread::sleep(Duration::from_micros(200));
+    }
+    let (received, times) = receiving.join().expect("the answers");
+    assert_eq!(received, sent, "queries were lost");
+    (sent, times)
+}
+
+/// Asks for each change until DNS shows it; the times from the moment it was due.
+fn look(server: SocketAddr, wanted: &mpsc::Receiver<(u32, u32, Instant)>) -> Histogram<u64> {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.connect(server).expect("a server");
+    socket.set_read_timeout(Some(Duration::from_secs(2))).expect("a timeout");
+    let mut times = histogram();
+    let mut response = [0; 1500];
+    while let Ok((service, address, due)) = wanted.recv() {
+        if due.elapsed() > Duration::from_millis(1) {
+            // It waited here, and could be shown long since.
+            continue;
+        }
+        let query = query(service, 0);
+        loop {
+            socket.send(&query).expect("a query");
+            let length = socket.recv(&mut response).expect("an answer");
+            if addresses(&response[..length], query.len(), service).any(|shown| shown == address) {
+                break;
+            }
+            assert!(due.elapsed() < Duration::from_secs(5), "a change is not shown");
+        }
+        times.saturating_record(due.elapsed().as_nanos() as u64);
+    }
+    times
+}
+
+//----------- Times ------------------------------------------------------------
+
+/// Of nanoseconds, to three digits.
+fn histogram() -> Histogram<u64> {
+    Histogram::new(3).expect("three digits")
+}
+
+/// The times that matter.
+fn times(histogram: &Histogram<u64>) -> String {
+    let at = |quantile| Duration::from_nanos(histogram.value_at_quantile(quantile));
+    format!(
+        "half within {:.2?}, 99 % {:.2?}, 99.9 % {:.2?}, at most {:.2?} (of {})",
+        at(0.5),
+        at(0.99),
+        at(0.999),
+        Duration::from_nanos(histogram.max()),
+        histogram.len()
+    )
+}
+
+/// Writes a histogram: a line for each step, nanoseconds and the share of what took no longer.
+fn write(name: &str, histogram: &mut Histogram<u64>) {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/channel");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let lines = histogram
+        .iter_quantiles(4)
+        .map(|step| format!("{} {:.6}\n", step.value_iterated_to(), step.quantile_iterated_to()));
+    std::fs::write(folder.join(format!("{name}.txt")), lines.collect::<String>()).expect("a file");
+}
