@@ -25,7 +25,7 @@ fn a_registry_that_restarts_or_begins_anew_finds_the_instance_again() {
         let task = Task::new(&Arc::new(TempDir::new().unwrap()));
         task.set_ready(true);
         let mut agent = Agent::start(&task.agent(&server, way, "--lease 2s"));
-        eventually("it is registered", || !found(&server).is_empty());
+        eventually("it is registered", || agent.said("registered"));
 
         // The same again.
         server.signal(Signal::KILL);
@@ -74,7 +74,7 @@ fn a_stop_without_the_registry_waits_for_the_lease_and_no_longer() {
     let task = Task::new(&Arc::new(TempDir::new().unwrap()));
     task.set_ready(true);
     let mut agent = Agent::start(&task.agent(&server, Way::Grpc, "--lease 2s"));
-    eventually("it is registered", || !found(&server).is_empty());
+    eventually("it is registered", || agent.said("registered"));
     drop(server);
     let begun = Instant::now();
     agent.signal(Signal::TERM);

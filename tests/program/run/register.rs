@@ -1,7 +1,9 @@
 //! When an instance is there, and as what.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{IpAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use tempfile::TempDir;
 
 use super::{Agent, Task, Way, agent, found, listed, server, stays};
 use crate::client;
-use crate::support::eventually;
+use crate::support::{Launch, eventually, example};
 
 /// An instance that is always healthy, beside which an unhealthy one is not answered.
 const OTHER: &str = "register api.production.local --id other --ip 127.9.9.9";
@@ -85,7 +87,7 @@ fn a_shell_line_can_be_the_check() {
     let words = [&*flag, &url, "--address", "127.9.9.8", "--id", "x", "--health", &check, "--health-interval", "50ms"];
     let _agent = Agent::start(&agent(&words, &["sleep", "60"]));
     stays("it is registered too early", Duration::from_millis(300), || listed(&server).is_empty());
-    std::fs::write(&file, "").unwrap();
+    fs::write(&file, "").unwrap();
     eventually("it is registered", || listed(&server).len() == 1);
 }
 
@@ -125,6 +127,30 @@ fn a_task_of_ecs_is_registered_as_ecs_does() {
             "AVAILABILITY_ZONE": "us-west-2d", "ECS_CLUSTER_NAME": "default", "ECS_TASK_DEFINITION_FAMILY": "curltest",
         })
     );
+}
+
+#[test]
+fn it_shows_a_token_that_may_change_and_trusts_by_file() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (certificate, key, tokens, token) = (path("cert.pem"), path("key.pem"), path("tokens.toml"), path("token"));
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    fs::write(&certificate, made.cert.pem()).unwrap();
+    fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    fs::write(&tokens, "version = 1\n[[token]]\nname = \"a\"\ntoken = \"right-0123456789abcdef\"\n").unwrap();
+    fs::write(&token, "wrong-0123456789abcdef\n").unwrap();
+    for secret in [&key, &tokens] {
+        fs::set_permissions(secret, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let server = Launch::serve(&example()).flag("--credentials", &tokens);
+    let server = server.flag("--grpc-tls-cert", &certificate).flag("--grpc-tls-key", &key).start();
+    let url = format!("https://localhost:{}", server.grpc.unwrap().port());
+    let words =
+        ["--endpoint", &url, "--ca", &certificate, "--token-file", &token, "--id", "x", "--address", "127.9.9.5"];
+    let agent = Agent::start(&agent(&words, &["sleep", "60"]));
+    eventually("it is refused", || agent.said("the token is not known"));
+    fs::write(&token, "right-0123456789abcdef\n").unwrap();
+    eventually("it is registered", || found(&server).contains(&"127.9.9.5".parse().unwrap()));
 }
 
 #[test]
