@@ -60,8 +60,8 @@ pub(super) enum Event {
     Checked(bool),
     /// A call to the registry came to an end.
     Called(Call, Reply),
-    /// How far a drain is, for people.
-    Progress(String),
+    /// Something that people may want to know, such as how far a drain is.
+    Told(Weight, String),
     /// Somebody sent us a signal.
     Signal(Signal),
     /// The command has ended, with this exit code.
@@ -220,7 +220,7 @@ impl Machine {
                 let said = self.registration.called(now, call, reply);
                 self.actions.extend(said.map(|(weight, text)| Action::Say(weight, text)));
             }
-            Event::Progress(text) => self.actions.push(Action::Say(Weight::Detail, text)),
+            Event::Told(weight, text) => self.actions.push(Action::Say(weight, text)),
             Event::Signal(signal) => self.signalled(now, signal),
             Event::Ended(code) => {
                 if !matches!(self.phase, Phase::Ended { .. }) {

@@ -16,7 +16,7 @@ use tonic::{Code, Request, Status};
 
 use super::PATIENCE;
 use crate::agent::identity::Identity;
-use crate::agent::machine::{Call, Event, Reply, TRANSIT};
+use crate::agent::machine::{Call, Event, Reply, TRANSIT, Weight};
 use crate::channel::grpc::proto::registry_client::RegistryClient;
 use crate::channel::grpc::proto::{
     ApplyRequest, Command, DrainReply, DrainRequest, ExplainRequest, Fault, FaultCode, HealthStatus, PutInstance,
@@ -94,7 +94,7 @@ impl Grpc {
     }
 
     /// Makes a call.
-    pub(super) async fn call(&self, call: Call, identity: &Identity, progress: &UnboundedSender<Event>) -> Reply {
+    pub(super) async fn call(&self, call: Call, identity: &Identity, events: &UnboundedSender<Event>) -> Reply {
         let id = || identity.id.clone();
         let service = || Some(self.service.clone());
         let health = |healthy: bool| {
@@ -102,7 +102,7 @@ impl Grpc {
             command::Command::SetHealth(SetHealth { service: service(), id: id(), status: status.into() })
         };
         let commands = match call {
-            Call::Drain => return self.drain(identity, progress).await,
+            Call::Drain => return self.drain(identity, events).await,
             // Whether the second one is refused tells what the first one has registered.
             Call::Register => {
                 let attributes = identity.attributes.iter().cloned().collect();
@@ -151,16 +151,16 @@ impl Grpc {
     }
 
     /// Drains the instance, until it is safe.
-    async fn drain(&self, identity: &Identity, progress: &UnboundedSender<Event>) -> Reply {
+    async fn drain(&self, identity: &Identity, events: &UnboundedSender<Event>) -> Reply {
         let mut request =
             DrainRequest { service: Some(self.service.clone()), id: identity.id.clone(), deregister: false };
-        match self.drained(request.clone(), progress).await {
+        match self.drained(request.clone(), events).await {
             Ok(()) => Reply::Drained { wait: TRANSIT, deregistered: false },
             Err(status) if status.code() == Code::NotFound => {
                 // It is gone, and nobody has told us since when. To deregister what is not there is no fault, and comes
                 // with the proof that no answer has it any more.
                 request.deregister = true;
-                match self.drained(request, progress).await {
+                match self.drained(request, events).await {
                     Ok(()) => Reply::Drained { wait: TRANSIT, deregistered: true },
                     Err(status) => self.failed(&status),
                 }
@@ -170,7 +170,7 @@ impl Grpc {
     }
 
     /// Asks for a drain and reads its stream up to the proof.
-    async fn drained(&self, request: DrainRequest, progress: &UnboundedSender<Event>) -> Result<(), Status> {
+    async fn drained(&self, request: DrainRequest, events: &UnboundedSender<Event>) -> Result<(), Status> {
         let asked = timeout(PATIENCE, async { self.client().drain(self.request(request)?).await }).await;
         let mut replies = asked.map_err(|_| Status::unavailable("gave no answer in time"))??.into_inner();
         while let Some(reply) = replies.message().await? {
@@ -178,7 +178,7 @@ impl Grpc {
                 return Ok(());
             }
             // The agent may have ended.
-            let _ = progress.send(Event::Progress(described(&reply)));
+            let _ = events.send(Event::Told(Weight::Detail, described(&reply)));
         }
         Err(Status::unavailable("ended the drain without a proof"))
     }

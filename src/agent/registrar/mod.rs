@@ -6,6 +6,7 @@
 mod aws;
 mod grpc;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
@@ -14,7 +15,7 @@ use tokio::sync::mpsc::UnboundedSender;
 pub use self::aws::{AwsSettings, FindService, Found};
 pub use self::grpc::{GrpcSettings, Token};
 use super::identity::{Identity, Wanted};
-use super::machine::{Call, Event, Reply};
+use super::machine::{Call, Event, Reply, Weight};
 
 /// How long a call may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,7 +33,9 @@ pub(super) struct Registrar {
     channel: Channel,
     wanted: Wanted,
     identity: OnceCell<Identity>,
-    progress: UnboundedSender<Event>,
+    /// Why it was not found out, as people have been told.
+    failure: Mutex<String>,
+    events: UnboundedSender<Event>,
 }
 
 enum Channel {
@@ -46,18 +49,28 @@ impl Registrar {
         way: Way,
         service: String,
         wanted: Wanted,
-        progress: UnboundedSender<Event>,
+        events: UnboundedSender<Event>,
     ) -> anyhow::Result<Self> {
         let channel = match way {
             Way::Grpc(settings) => Channel::Grpc(grpc::Grpc::new(settings, service)?),
             Way::Aws(settings) => Channel::Aws(aws::Aws::new(settings, service)),
         };
-        Ok(Self { channel, wanted, identity: OnceCell::new(), progress })
+        Ok(Self { channel, wanted, identity: OnceCell::new(), failure: Mutex::default(), events })
     }
 
     /// Who the instance is, found out once.
     pub(super) async fn identity(&self) -> Result<&Identity, String> {
-        self.identity.get_or_try_init(|| self.wanted.find()).await
+        let found = self.identity.get_or_try_init(|| self.wanted.find()).await;
+        if let Err(why) = &found {
+            let mut told = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+            if *told != *why {
+                told.clone_from(why);
+                let text = format!("id and address of the instance are not known yet: {why}; trying again");
+                // The agent may have ended.
+                let _ = self.events.send(Event::Told(Weight::Notice, text));
+            }
+        }
+        found
     }
 
     /// Makes a call.
@@ -67,7 +80,7 @@ impl Registrar {
             Err(why) => return Reply::Refused(why),
         };
         match &self.channel {
-            Channel::Grpc(grpc) => grpc.call(call, identity, &self.progress).await,
+            Channel::Grpc(grpc) => grpc.call(call, identity, &self.events).await,
             Channel::Aws(aws) => aws.call(call, identity).await,
         }
     }
