@@ -30,6 +30,7 @@
 //! | [`explain`] | what a query would be answered, and why |
 //! | [`sigv4`] | AWS's signatures, made and verified |
 //! | [`credentials`], [`tls`] | who may ask, and certificates: what the channels over the network share |
+//! | [`agent`] | `fingerpost run`: a command that is registered while it is healthy, and drained before it stops |
 //! | [`client`] | a client of AWS's API, for the program's own commands |
 //! | [`config`] | flags, environment variables and the configuration file, resolved once |
 //! | [`template`] | CloudFormation templates: parameters, functions, and the resources they yield |
@@ -68,6 +69,7 @@
 //!   a write be told and thrown away.
 
 pub mod admin;
+pub mod agent;
 pub mod channel;
 pub mod client;
 pub mod config;

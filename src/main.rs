@@ -12,7 +12,7 @@ use fingerpost::server;
 
 use self::cli::{
     apply, completions, create, delete, deregister, discover, export, get, health, import, is_closed_pipe, is_usage,
-    register, resolvconf, watch,
+    register, resolvconf, run, watch,
 };
 
 mod cli;
@@ -78,6 +78,9 @@ enum Command {
     /// Read declaration files into a registry
     #[command(after_help = import::EXAMPLES)]
     Import(import::Import),
+    /// Run a command that is registered while it is healthy, and drained before it stops
+    #[command(after_help = run::EXAMPLES)]
+    Run(Box<run::Run>),
     /// Make Fingerpost the first nameserver of a resolv.conf, or undo that
     #[command(after_help = resolvconf::EXAMPLES)]
     Resolvconf(resolvconf::Resolvconf),
@@ -146,7 +149,7 @@ fn main() -> ExitCode {
             };
         }
     };
-    match run(arguments.command) {
+    match perform(arguments.command) {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -163,7 +166,7 @@ fn main() -> ExitCode {
 }
 
 /// Does what was asked. A [`Faults`] error means that the configuration or a declaration is to blame.
-fn run(command: Command) -> anyhow::Result<ExitCode> {
+fn perform(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Apply(apply) => apply.run(),
         Command::Serve(options) => {
@@ -183,6 +186,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Delete(delete) => done(delete.run()),
         Command::Export(export) => done(export.run()),
         Command::Import(import) => done(import.run()),
+        Command::Run(run) => run.run(),
         Command::Resolvconf(resolvconf) => done(resolvconf.run()),
         Command::Completions(completions) => done(completions.run(Arguments::command())),
     }

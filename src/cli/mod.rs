@@ -20,6 +20,7 @@ mod output;
 mod pairs;
 pub(crate) mod register;
 pub(crate) mod resolvconf;
+pub(crate) mod run;
 mod service;
 mod table;
 mod waiting;

@@ -10,7 +10,7 @@
 
 #![forbid(unsafe_code)]
 
-mod probe;
+pub(crate) mod probe;
 mod threshold;
 
 use std::collections::HashMap;

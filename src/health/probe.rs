@@ -29,17 +29,17 @@ const ANSWER: Duration = Duration::from_secs(2);
 
 /// What is asked, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
-    pub(super) probe_type: ProbeType,
-    pub(super) address: SocketAddr,
+pub(crate) struct Target {
+    pub(crate) probe_type: ProbeType,
+    pub(crate) address: SocketAddr,
     /// The service's DNS name, as `Host`.
-    pub(super) host: Arc<str>,
-    pub(super) path: Box<str>,
+    pub(crate) host: Arc<str>,
+    pub(crate) path: Box<str>,
 }
 
 impl Target {
     /// Whether the instance is healthy at this moment: it takes connections, and answers a request with 200 to 399.
-    pub(super) async fn passes(&self) -> bool {
+    pub(crate) async fn passes(&self) -> bool {
         let time = if self.probe_type == ProbeType::Tcp { CONNECT_ALONE } else { CONNECT };
         let Ok(Ok(stream)) = timeout(time, TcpStream::connect(self.address)).await else { return false };
         let status = match self.probe_type {

@@ -10,6 +10,7 @@
 //! * `crash`: what is left after a kill, and data folders that are not for this server.
 //! * `reload`: declarations that change while queries come in; not one answer may be lost or wrong.
 //! * `views`: what clients of VPCs see, and others do not.
+//! * `run`: commands that are registered while they run, and drained before they stop.
 //! * `transfer`: zones that go to the servers of others.
 //! * `template`: CloudFormation templates, applied and declared.
 //! * `resolvconf`: a task's resolv.conf, taken over and given back.
@@ -35,6 +36,7 @@ mod queries;
 mod reload;
 mod resolvconf;
 mod resolvers;
+mod run;
 mod start;
 mod stop;
 mod support;
