@@ -90,7 +90,7 @@ async fn changes(
     let begun = Instant::now();
     tokio::spawn(async move {
         let mut sent = 0;
-        while most.map_or(begun.elapsed() < DURATION, |most| sent < most) {
+        while most.map_or_else(|| begun.elapsed() < DURATION, |most| sent < most) {
             let commands = (sent..sent + LARGE_BATCH).map(|number| {
                 let (service, number) = pick(number);
                 change(service, number).0

@@ -91,12 +91,14 @@ impl Server {
     /// Starts it with one channel (`api` or `grpc`) and waits until it says that it is ready.
     pub(crate) fn start(folder: &Path, channel: &str) -> Self {
         let other = if channel == "api" { "--grpc" } else { "--api" };
+        let keys = [("FINGERPOST_ACCESS_KEY_ID", "bench"), ("FINGERPOST_SECRET_ACCESS_KEY", "secret")];
+        let keys = if channel == "api" { &keys[..] } else { &[] };
         let mut child = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
             .args(["serve", "--dns", "127.0.0.1:0", "--admin", "127.0.0.1:0", other, "off"])
             .args([&format!("--{channel}"), "127.0.0.1:0", "--log-level", "error", "--data-dir"])
             .arg(folder)
-            .env("FINGERPOST_ACCESS_KEY_ID", "bench")
-            .env("FINGERPOST_SECRET_ACCESS_KEY", "secret")
+            // Keys of the API alone would close the other channel.
+            .envs(keys.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program");

@@ -76,6 +76,9 @@ const FORGET: usize = 4096;
 /// How often operations past their time are looked for.
 const SWEEP_PERIOD: Duration = Duration::from_secs(10);
 
+/// What came of each command of a batch.
+type Outcomes = Vec<Result<Outcome, Refusal>>;
+
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
@@ -254,32 +257,35 @@ impl Registry {
 
     /// Applies a declaration, or commands none of which is one.
     fn apply_part(&mut self, part: Vec<(Command, Option<Operation>)>) -> Vec<Result<Change, Refusal>> {
-        let start = Instant::now();
         let count = part.len();
-        let before = self.catalog.read().revision;
-        match self.try_batch(part) {
-            Ok(outcomes) => {
-                let (revision, instances) = {
-                    let catalog = self.catalog.read();
-                    (catalog.revision, catalog.instances)
-                };
-                let names = self.tables().iter().map(|table| table.names()).sum();
-                let elapsed = start.elapsed();
-                let change = |outcome| Change { revision, names, instances, elapsed, outcome };
-                if revision != before {
-                    (self.observer)(&change(Outcome::Done));
-                }
+        match self.try_observed(part) {
+            Ok((outcomes, change)) => {
+                let change = |outcome| Change { outcome, ..change };
                 outcomes.into_iter().map(|outcome| outcome.map(change)).collect()
             }
             Err(refusal) => vec![Err(refusal); count],
         }
     }
 
+    /// [`Self::try_batch`], of which the observer hears; with what it came to.
+    fn try_observed(&mut self, batch: Vec<(Command, Option<Operation>)>) -> Result<(Outcomes, Change), Refusal> {
+        let start = Instant::now();
+        let before = self.catalog.read().revision;
+        let outcomes = self.try_batch(batch)?;
+        let (revision, instances) = {
+            let catalog = self.catalog.read();
+            (catalog.revision, catalog.instances)
+        };
+        let names = self.tables().iter().map(|table| table.names()).sum();
+        let change = Change { revision, names, instances, elapsed: start.elapsed(), outcome: Outcome::Done };
+        if revision != before {
+            (self.observer)(&change);
+        }
+        Ok((outcomes, change))
+    }
+
     /// Drafts, compiles, commits, publishes. An error is everybody's.
-    fn try_batch(
-        &mut self,
-        batch: Vec<(Command, Option<Operation>)>,
-    ) -> Result<Vec<Result<Outcome, Refusal>>, Refusal> {
+    fn try_batch(&mut self, batch: Vec<(Command, Option<Operation>)>) -> Result<Outcomes, Refusal> {
         if let Some(reason) = &self.broken {
             return Err(Refusal::Store(reason.clone()));
         }

@@ -24,6 +24,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 const AWAITED_INTERVAL: Duration = Duration::from_millis(1);
 
 /// What waits for the registry.
+#[allow(clippy::large_enum_variant, reason = "most are single commands, and moved twice")]
 enum Request {
     /// A command with what it holds, and the place to which its result goes.
     One { command: Command, place: Option<Place>, reply: oneshot::Sender<Result<Change, Refusal>> },
@@ -69,8 +70,8 @@ impl Registry {
                 Ok(None) => {}
                 // Nobody asked; statuses may have to turn.
                 Err(_elapsed) if self.next_due().is_some_and(|due| due <= now()) => {
-                    if let Err(refusal) = self.try_batch(Vec::new()) {
-                        error!("cannot turn a health status: {refusal}");
+                    if let Err(refusal) = self.try_observed(Vec::new()) {
+                        error!("cannot turn a health status, or end a lease: {refusal}");
                     }
                 }
                 Err(_elapsed) => {}
