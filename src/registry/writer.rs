@@ -24,6 +24,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 const AWAITED_INTERVAL: Duration = Duration::from_millis(1);
 
 /// What waits for the registry.
+#[allow(clippy::large_enum_variant, reason = "most are of the larger kind, and would each cost an allocation")]
 enum Request {
     /// A command with what it holds, and the place to which its result goes.
     One { command: Command, place: Option<Place>, reply: oneshot::Sender<Result<Change, Refusal>> },
