@@ -10,7 +10,8 @@ use tracing_subscriber::EnvFilter;
 /// Starts logging as `config` says; called once.
 pub(crate) fn start(config: &Config) {
     // The lines that say which sockets answer are part of the interface: no level hides them.
-    let filter = EnvFilter::new(format!("{},{STARTED}=info", config.log_level.as_str()));
+    // What the store's library says of its files concerns nobody, unless a filter asks for it.
+    let filter = EnvFilter::new(format!("fjall=warn,lsm_tree=warn,{},{STARTED}=info", config.log_level.as_str()));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match config.log_format {
         LogFormat::Human => {
