@@ -102,6 +102,6 @@ fn nothing_is_kept_in_no_folder() {
     let server = Launch::serve_nothing().flag("--data-dir", "none").start();
     let api = format!("http://{}", server.api.unwrap());
     client(&api, &["create", "namespace", "production.local"]);
-    assert_eq!(server.logged("what the API registers is gone when the server stops"), 1);
+    assert_eq!(server.logged("what is registered is gone when the server stops"), 1);
     assert!(!std::path::Path::new("none").exists());
 }
