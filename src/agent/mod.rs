@@ -10,12 +10,12 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`machine`] | every decision; no process, no socket, no clock |
-//! | [`attend`] | the loop around it: one task that starts and reaps all children |
-//! | [`process`], [`signals`] | the command, and the manners of a container's first process |
-//! | [`check`] | the checks of the command |
-//! | [`identity`], [`metadata`] | what is registered: id, addresses, attributes; what ECS says of its task |
-//! | [`registrar`] | calls to the registry |
+//! | `machine` | every decision; no process, no socket, no clock |
+//! | `attend` | the loop around it: one task that starts and reaps all children |
+//! | `process`, `signals` | the command, and the manners of a container's first process |
+//! | `check` | the checks of the command |
+//! | `identity`, `metadata` | what is registered: id, addresses, attributes; what ECS says of its task |
+//! | `registrar` | calls to the registry |
 //!
 //! Three promises. The command never waits for the registry, but for a drain, and for that only as long as allowed. Who
 //! honours TTLs never meets a command that was told to stop: a drain over gRPC waits for the proof (no worker of any
