@@ -271,9 +271,9 @@ fn look(server: SocketAddr, wanted: &mpsc::Receiver<(u32, u32, Instant)>) -> His
 
 //----------- Times ------------------------------------------------------------
 
-/// Of nanoseconds, to three digits.
+/// Of nanoseconds, to three digits; what takes longer than a minute counts as that.
 fn histogram() -> Histogram<u64> {
-    Histogram::new(3).expect("three digits")
+    Histogram::new_with_max(60_000_000_000, 3).expect("three digits, up to a minute")
 }
 
 /// The times that matter.

@@ -18,6 +18,10 @@ use self::cli::{
 mod cli;
 mod logging;
 
+/// Of the program alone: the library leaves the choice to whoever uses it. `.cargo/config.toml` says how it is set up.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Exit code of bad usage: `EX_USAGE` of sysexits.h.
 const BAD_USAGE: u8 = 64;
 

@@ -48,7 +48,7 @@ fn keys_change_on_sighup_and_faults_keep_the_old_ones() {
 
     fs::write(&path, "version = 1\n").unwrap();
     server.signal(Signal::HUP);
-    let kept = "the api's credentials stay as they were";
+    let kept = "the credentials stay as they were";
     eventually(kept, || server.logged(kept) == 1);
     assert_eq!(code(api, &request("FIRST")), known);
 
