@@ -6,7 +6,7 @@
 //! addresses, and each must be one that its service has or had. One change of each batch is looked for in DNS from the
 //! moment it is sent until it shows. The histograms are written to `target/channel/`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -116,31 +116,47 @@ fn paced(server: &Server, runtime: &Runtime, services: u32, round: u32) {
     let stop = Arc::new(AtomicBool::new(false));
     let (dns, end) = (server.dns, Arc::clone(&stop));
     let asking = thread::spawn(move || ask(dns, services, &end));
-    let (looked_for, wanted) = mpsc::sync_channel::<(u32, u32, Instant)>(64);
+    let (looked_for, wanted) = mpsc::sync_channel(64);
     let looking = thread::spawn(move || look(dns, &wanted));
-    let (count, mut acknowledged) = runtime.block_on(steady(server, services, &looked_for));
+    let (count, replies) = runtime.block_on(steady(server, services, &looked_for));
     stop.store(true, Ordering::Relaxed);
     drop(looked_for);
     let (asked, mut answered) = asking.join().expect("the queries");
-    let mut shown = looking.join().expect("the looks");
-    println!(
-        "at {PACE}/s beside {QUERIES} queries/s, {round}: {count} changes; {asked} queries, none wrong or lost; sent to \
-         shown: {}; sent to acknowledged: {}; answers: {}",
-        times(&shown),
-        times(&acknowledged),
-        times(&answered)
-    );
-    write(&format!("shown-{round}"), &mut shown);
-    write(&format!("acknowledged-{round}"), &mut acknowledged);
-    write(&format!("answers-{round}"), &mut answered);
+    let looks = looking.join().expect("the looks");
+    let (mut shown, mut acknowledged, mut visible) = (histogram(), histogram(), histogram());
+    for (_, due, replied) in &replies {
+        acknowledged.saturating_record(replied.duration_since(*due).as_nanos() as u64);
+    }
+    let replied: HashMap<u64, Instant> = replies.into_iter().map(|(batch, _, replied)| (batch, replied)).collect();
+    for Looked { batch, due, seen } in looks {
+        shown.saturating_record(seen.duration_since(due).as_nanos() as u64);
+        // Seen before we heard that it was committed, it was visible at once.
+        visible.saturating_record(seen.saturating_duration_since(replied[&batch]).as_nanos() as u64);
+    }
+    println!("at {PACE}/s beside {QUERIES} queries/s, {round}: {count} changes; {asked} queries, none wrong or lost");
+    let name = |what: &str| format!("{what}-{round}");
+    report("from the reply, which follows the commit, to the first answer with it", &name("visible"), &mut visible);
+    report("from when it was due to the first answer with it", &name("shown"), &mut shown);
+    report("from when it was due to the reply", &name("acknowledged"), &mut acknowledged);
+    report("from when a query was due to its answer", &name("answers"), &mut answered);
+}
+
+/// A change that is to be looked for: its batch, its service, its address, and when it was due.
+type Wanted = (u64, u32, u32, Instant);
+
+/// A change that was seen.
+struct Looked {
+    batch: u64,
+    due: Instant,
+    seen: Instant,
 }
 
 /// Sends small batches at the pace, whatever comes back; times from the moment each was due.
 async fn steady(
     server: &Server,
     services: u32,
-    looked_for: &mpsc::SyncSender<(u32, u32, Instant)>,
-) -> (u32, Histogram<u64>) {
+    looked_for: &mpsc::SyncSender<Wanted>,
+) -> (u32, Vec<(u64, Instant, Instant)>) {
     let mut client = RegistryClient::connect(format!("http://{}", server.channel)).await.expect("a connection");
     let (sender, requests) = tokio::sync::mpsc::channel(4096);
     let begun = Instant::now();
@@ -164,15 +180,15 @@ async fn steady(
             let request = ApplyRequest { sequence: batch, commands: commands.collect() };
             sender.send(request).await.expect("the stream");
             // One that is looked for while another is would be late for no fault of the server's.
-            let _ = looked_for.try_send((last.0, last.1, at));
+            let _ = looked_for.try_send((batch, last.0, last.1, at));
         }
     });
     let mut replies = client.apply(ReceiverStream::new(requests)).await.expect("a stream").into_inner();
-    let (mut count, mut times) = (0, histogram());
+    let (mut count, mut times) = (0, Vec::new());
     while let Some(reply) = replies.message().await.expect("a reply") {
         assert!(reply.faults.is_empty(), "{:?}", reply.faults.first());
         count += BATCH;
-        times.saturating_record(due(reply.sequence).elapsed().as_nanos() as u64);
+        times.push((reply.sequence, due(reply.sequence), Instant::now()));
     }
     sending.await.expect("the sender");
     (count, times)
@@ -243,14 +259,14 @@ fn ask(server: SocketAddr, services: u32, stop: &AtomicBool) -> (u64, Histogram<
     (sent, times)
 }
 
-/// Asks for each change until DNS shows it; the times from the moment it was due.
-fn look(server: SocketAddr, wanted: &mpsc::Receiver<(u32, u32, Instant)>) -> Histogram<u64> {
+/// Asks for each change until DNS shows it.
+fn look(server: SocketAddr, wanted: &mpsc::Receiver<Wanted>) -> Vec<Looked> {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     socket.connect(server).expect("a server");
     socket.set_read_timeout(Some(Duration::from_secs(2))).expect("a timeout");
-    let mut times = histogram();
+    let mut looked = Vec::new();
     let mut response = [0; 1500];
-    while let Ok((service, address, due)) = wanted.recv() {
+    while let Ok((batch, service, address, due)) = wanted.recv() {
         if due.elapsed() > Duration::from_millis(1) {
             // It waited here, and could be shown long since.
             continue;
@@ -264,9 +280,9 @@ fn look(server: SocketAddr, wanted: &mpsc::Receiver<(u32, u32, Instant)>) -> His
             }
             assert!(due.elapsed() < Duration::from_secs(5), "a change is not shown");
         }
-        times.saturating_record(due.elapsed().as_nanos() as u64);
+        looked.push(Looked { batch, due, seen: Instant::now() });
     }
-    times
+    looked
 }
 
 //----------- Times ------------------------------------------------------------
@@ -276,17 +292,18 @@ fn histogram() -> Histogram<u64> {
     Histogram::new_with_max(60_000_000_000, 3).expect("three digits, up to a minute")
 }
 
-/// The times that matter.
-fn times(histogram: &Histogram<u64>) -> String {
+/// Prints the times that matter, and writes all of them.
+fn report(what: &str, name: &str, histogram: &mut Histogram<u64>) {
     let at = |quantile| Duration::from_nanos(histogram.value_at_quantile(quantile));
-    format!(
-        "half within {:.2?}, 99 % {:.2?}, 99.9 % {:.2?}, at most {:.2?} (of {})",
+    println!(
+        "    {what}: half within {:.2?}, 99 % {:.2?}, 99.9 % {:.2?}, at most {:.2?} (of {})",
         at(0.5),
         at(0.99),
         at(0.999),
         Duration::from_nanos(histogram.max()),
         histogram.len()
-    )
+    );
+    write(name, histogram);
 }
 
 /// Writes a histogram: a line for each step, nanoseconds and the share of what took no longer.

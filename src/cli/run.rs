@@ -304,6 +304,11 @@ impl Connection {
         };
         let authorities = self.ca.as_deref().map(|path| read("--ca", path)).transpose()?;
         let registry = host_and_port(&endpoint);
+        let host = registry.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
+        let is_here = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        if token.is_some() && !is_here && !endpoint.to_string().starts_with("https:") {
+            eprintln!("fingerpost: the token goes to {registry} without TLS; use https:// (--endpoint)");
+        }
         let settings = GrpcSettings { endpoint: endpoint.to_string(), authorities, certificate, token };
         Ok((Way::Grpc(settings), registry))
     }

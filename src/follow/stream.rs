@@ -113,15 +113,24 @@ impl Stream<'_> {
                     }
                     if self.is_in_step {
                         said.forget();
+                        // Where messages never end, nobody would come to wait.
+                        self.report(visibility.visible());
                     }
                     deadline = Instant::now() + SILENCE;
                 }
                 () = visibility.wait(published), if unreported => {
-                    self.reported = Some(published);
-                    self.reports.send_replace(FollowRequest { visible_revision: published, ..Default::default() });
+                    self.report(published);
                 }
                 () = sleep_until(deadline) => return silent(),
             }
+        }
+    }
+
+    /// Says that all workers show `revision`, unless that was said.
+    fn report(&mut self, revision: Revision) {
+        if self.reported != Some(revision) {
+            self.reported = Some(revision);
+            self.reports.send_replace(FollowRequest { visible_revision: revision, ..Default::default() });
         }
     }
 

@@ -34,6 +34,9 @@ pub struct Catalog {
     pub(super) hashes: HashMap<NamespaceId, u64>,
     /// The SOA serial of each namespace's zone.
     pub(super) serials: HashMap<NamespaceId, u32>,
+    /// Services whose TTL was lowered: what it was, and until when answers with it may be in use, in milliseconds since
+    /// the epoch.
+    pub(super) former_ttls: HashMap<ServiceId, (u32, u64)>,
     /// Names in the NS records of the zones.
     pub(super) name_servers: Vec<Name>,
 }
@@ -103,6 +106,22 @@ impl Catalog {
     /// is the wrapping sum.
     pub fn state_hash(&self, namespace: NamespaceId) -> u64 {
         self.hashes.get(&namespace).copied().unwrap_or_default()
+    }
+
+    /// The greatest TTL in seconds with which an answer that may still be in use gave the service; what was lowered
+    /// before the start is not known.
+    pub fn greatest_ttl(&self, entry: &ServiceEntry) -> u32 {
+        let former = self.former_ttls.get(&entry.id).filter(|(_, until)| *until > super::now());
+        entry.greatest_ttl().max(former.map_or(0, |(ttl, _)| *ttl))
+    }
+
+    /// Notes that a service had answers with `ttl`, which it has no more.
+    pub(super) fn note_former_ttl(&mut self, service: ServiceId, ttl: u32) {
+        let now = super::now();
+        self.former_ttls.retain(|_, (_, until)| *until > now);
+        let until = now + u64::from(ttl) * 1000;
+        let known = self.former_ttls.entry(service).or_insert((ttl, until));
+        *known = (known.0.max(ttl), known.1.max(until));
     }
 
     /// The SOA serial of a namespace's zone.

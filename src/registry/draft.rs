@@ -48,6 +48,8 @@ pub(super) struct Draft<'c> {
     pub(super) due: Vec<Due>,
     /// Leases that begin anew, and until when they run.
     pub(super) renewals: Vec<Due>,
+    /// Instances that have no lease any more.
+    pub(super) released: Vec<(ServiceId, Box<str>)>,
     /// SOA serials that are given by another node; all others follow the revision.
     pub(super) serials: HashMap<NamespaceId, u32>,
     /// The revision of another node, which this one takes on, and nothing is written.
@@ -86,6 +88,7 @@ impl<'c> Draft<'c> {
             rows: Vec::new(),
             due: Vec::new(),
             renewals: Vec::new(),
+            released: Vec::new(),
             serials: HashMap::new(),
             follows: None,
             expected_hash: None,
@@ -335,6 +338,7 @@ impl<'c> Draft<'c> {
             zones: self.zones,
             due: self.due,
             renewals: self.renewals,
+            released: self.released,
         }
     }
 }
@@ -359,6 +363,8 @@ pub(super) struct Parts {
     pub(super) due: Vec<Due>,
     /// Leases that begin anew.
     pub(super) renewals: Vec<Due>,
+    /// Instances that have no lease any more.
+    pub(super) released: Vec<(ServiceId, Box<str>)>,
 }
 
 impl Parts {
@@ -388,10 +394,14 @@ impl Parts {
                 Some(HealthCheck::Probe(_)) => catalog.probed.insert(id),
                 _ => catalog.probed.remove(&id),
             };
+            let ttl = entry.as_ref().map_or(0, |entry| entry.greatest_ttl());
             let before = match entry {
                 Some(entry) => catalog.services.insert(id, entry),
                 None => catalog.services.remove(&id),
             };
+            if let Some(before) = before.as_ref().filter(|before| before.greatest_ttl() > ttl) {
+                catalog.note_former_ttl(id, before.greatest_ttl());
+            }
             catalog.instances = catalog.instances + after - before.map_or(0, |entry| entry.service.instances.len());
         }
         for ((namespace, key), id) in self.names {

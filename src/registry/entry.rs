@@ -69,6 +69,13 @@ pub struct ServiceEntry {
     pub owner: Owner,
 }
 
+impl ServiceEntry {
+    /// The greatest TTL of its records in seconds; 0 where it has none.
+    pub fn greatest_ttl(&self) -> u32 {
+        self.service.dns_records.iter().map(|record| record.ttl).max().unwrap_or_default()
+    }
+}
+
 impl NamespaceEntry {
     /// The key of a service's name: DNS names compare without regard to case (RFC 4343), others exactly.
     pub fn service_key(&self, name: &str) -> Box<str> {

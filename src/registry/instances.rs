@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use tracing::info;
+use tracing::debug;
 
 use super::command::{Outcome, Refusal, RegisterInstance};
 use super::draft::{Draft, Due};
@@ -47,6 +47,7 @@ impl Draft<'_> {
         instance.status = entry.service.health_check.initial_status(&instance);
         fits_service(namespace, entry, &instance)?;
         let has_name = entry.service.ttl(RecordType::Srv).is_some();
+        let had_lease = known.is_some_and(|known| known.lease().is_some());
         if let Some((view, apex)) = self.settings.zone(namespace)
             && has_name
             && known.is_none()
@@ -55,6 +56,9 @@ impl Draft<'_> {
             let owner = apex.child(&entry.name).and_then(|service| service.child(&instance_id)).map_err(fault)?;
             let what = format!("instance {instance_id}");
             self.claim(view, &apex, &owner, &what)?;
+        }
+        if had_lease && instance.lease().is_none() {
+            self.released.push((id, instance_id));
         }
         let instance = Arc::new(instance);
         self.write_instance(id, &instance);
@@ -75,6 +79,9 @@ impl Draft<'_> {
         let (entry, known) = self.instance(id, instance)?;
         may_change(entry, known)?;
         operation.iter_mut().for_each(|operation| operation.namespace = Some(entry.namespace));
+        if known.lease().is_some() {
+            self.released.push((id, instance.into()));
+        }
         self.remove_instance_row(id, instance);
         if let Some(entry) = self.edit_service(id) {
             entry.service.instances.remove(instance);
@@ -97,11 +104,11 @@ impl Draft<'_> {
 
     /// Takes away an instance whose lease has run out, if nobody else did.
     pub(super) fn expire_instance(&mut self, id: ServiceId, instance: &str) {
-        // It may have been registered again without one meanwhile, or be gone.
+        // It may have been registered again without one, or be gone.
         if self.instance(id, instance).is_ok_and(|(_, known)| known.lease().is_some())
             && self.deregister_instance(id, instance, None).is_ok()
         {
-            info!("instance {instance} of {id} is gone: nobody renewed its lease");
+            debug!("instance {instance} of {id} is gone: nobody renewed its lease");
         }
     }
 

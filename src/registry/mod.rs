@@ -37,7 +37,7 @@ mod withhold;
 mod writer;
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -65,7 +65,7 @@ use tracing::error;
 use self::draft::{Draft, Due, Parts};
 use self::leases::Leases;
 use self::store::{Memory, Store, StoreError, Table, Write};
-use crate::model::{OperationId, Revision};
+use crate::model::{OperationId, Revision, ServiceId};
 use crate::table::{Handle, Publisher, Snapshot};
 use crate::wire::Name;
 
@@ -73,6 +73,8 @@ use crate::wire::Name;
 const META_REVISION: &[u8] = b"revision";
 /// Operations that are forgotten at once at most, between two batches: a full batch makes as many.
 const FORGET: usize = 4096;
+/// How long what could not be done waits to be tried again.
+const RETRY: Duration = Duration::from_secs(1);
 /// How often operations past their time are looked for.
 const SWEEP_PERIOD: Duration = Duration::from_secs(10);
 
@@ -303,8 +305,6 @@ impl Registry {
             turned.push(due);
             self.due.pop();
         }
-        let expired = self.leases.expired(now);
-        expired.iter().for_each(|due| draft.expire_instance(due.service, &due.instance));
         let mut outcomes = Vec::with_capacity(batch.len());
         for (command, operation) in batch {
             let is_declaration = command.is_declaration();
@@ -312,10 +312,18 @@ impl Registry {
             if is_declaration && outcome.is_err() {
                 // Part of it may be in the draft, which goes. What is due comes again.
                 self.due.extend(turned);
-                expired.into_iter().for_each(|due| self.leases.renew(due));
                 return Ok(vec![outcome]);
             }
             outcomes.push(outcome);
+        }
+        // After the commands, among which may be renewals.
+        let expired = self.leases.expired(now);
+        if !expired.is_empty() {
+            let renewed = draft.renewals.iter().map(|one| (one.service, one.instance.clone()));
+            let renewed: HashSet<(ServiceId, Box<str>)> = renewed.collect();
+            for due in expired.iter().filter(|due| !renewed.contains(&(due.service, due.instance.clone()))) {
+                draft.expire_instance(due.service, &due.instance);
+            }
         }
         if draft.is_empty() && catalog.revision != 0 {
             draft.renewals.into_iter().for_each(|lease| self.leases.renew(lease));
@@ -326,7 +334,9 @@ impl Registry {
             Ok(compiled) => compiled,
             Err(refusal) => {
                 self.due.extend(turned);
-                expired.into_iter().for_each(|due| self.leases.renew(due));
+                // Not at once again, lest it be all that is done.
+                let later = now + RETRY.as_millis() as u64;
+                expired.into_iter().for_each(|due| self.leases.renew(Due { at: later, ..due }));
                 return Err(refusal);
             }
         };
@@ -359,6 +369,9 @@ impl Registry {
 
     /// Lets readers see what is published.
     fn acknowledge(&mut self, mut parts: Parts, entry: Entry) {
+        for (service, instance) in std::mem::take(&mut parts.released) {
+            self.leases.forget(service, instance);
+        }
         std::mem::take(&mut parts.renewals).into_iter().for_each(|lease| self.leases.renew(lease));
         parts.install(&mut self.catalog.write(), &entry);
         self.visibility.publish(entry.revision);
@@ -368,8 +381,11 @@ impl Registry {
 
     /// Tells which revision all workers have reached.
     fn reach(&self) {
-        let oldest = self.publishers.iter().filter_map(Publisher::oldest_held).min();
-        self.visibility.reach(oldest.unwrap_or_else(|| self.visibility.published()));
+        let published = self.visibility.published();
+        let held = self.publishers.iter().flat_map(Publisher::held);
+        // What a follower held may have been of a greater revision than what it took over since.
+        let behind = held.map(|revision| if revision < published { revision } else { published.saturating_sub(1) });
+        self.visibility.reach(behind.min().unwrap_or(published));
     }
 
     /// The tables, one for each view: published, unless they are withheld.

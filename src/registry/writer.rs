@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::sync::{mpsc, oneshot};
-use tracing::error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tracing::{error, warn};
 
 use super::catalog::Reader;
 use super::command::{Command, Refusal};
@@ -20,6 +20,12 @@ const BATCH: usize = 4096;
 /// How often retired snapshots and old operations are looked at while nothing happens.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 
+/// Commands that wait in batches at most, of all callers together.
+const ROOM: usize = 64 * 1024;
+
+/// Standing still for longer than this, the registry gives every lease the time that was lost.
+const STALL: Duration = Duration::from_secs(1);
+
 /// How often workers that lag behind are looked at while somebody waits for them.
 const AWAITED_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -28,21 +34,22 @@ const AWAITED_INTERVAL: Duration = Duration::from_millis(1);
 enum Request {
     /// A command with what it holds, and the place to which its result goes.
     One { command: Command, place: Option<Place>, reply: oneshot::Sender<Result<Change, Refusal>> },
-    /// Many commands of the gRPC channel, and the one place.
-    Batch { batch: Vec<Push>, reply: oneshot::Sender<Result<Pushed, Refusal>> },
+    /// Many commands of the gRPC channel with the room that they take, and the one place.
+    Batch { batch: Vec<Push>, room: OwnedSemaphorePermit, reply: oneshot::Sender<Result<Pushed, Refusal>> },
 }
 
 /// To whom results go.
 enum Reply {
     One { place: Option<Place>, reply: oneshot::Sender<Result<Change, Refusal>> },
-    Batch { count: usize, reply: oneshot::Sender<Result<Pushed, Refusal>> },
+    Batch { count: usize, _room: OwnedSemaphorePermit, reply: oneshot::Sender<Result<Pushed, Refusal>> },
 }
 
 impl Registry {
     /// Runs the registry on a thread of its own, until every [`Sender`] is gone.
     pub fn spawn(mut self) -> std::io::Result<(Sender, thread::JoinHandle<()>)> {
         let (queue, receiver) = mpsc::channel::<Request>(QUEUE);
-        let sender = Sender { queue, catalog: self.catalog(), running: self.running() };
+        let sender =
+            Sender { queue, catalog: self.catalog(), running: self.running(), room: Arc::new(Semaphore::new(ROOM)) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let serve = move || runtime.block_on(self.serve(receiver));
         let thread = thread::Builder::new().name("registry".into()).spawn(serve)?;
@@ -57,6 +64,7 @@ impl Registry {
             let until_due = self.next_due().map(|due| Duration::from_millis(due.saturating_sub(now())));
             let pause = if visibility.is_awaited() { AWAITED_INTERVAL } else { SWEEP_INTERVAL };
             let wait = pause.min(until_due.unwrap_or(pause));
+            let begun = (Instant::now(), now());
             let received = async {
                 tokio::select! {
                     biased;
@@ -64,7 +72,10 @@ impl Registry {
                     () = visibility.awaited() => None,
                 }
             };
-            match tokio::time::timeout(wait, received).await {
+            let received = tokio::time::timeout(wait, received).await;
+            self.make_up_for(begun, wait);
+            let begun = (Instant::now(), now());
+            match received {
                 Ok(Some(0)) => return,
                 Ok(Some(_)) => self.serve_all(&mut requests),
                 Ok(None) => {}
@@ -76,9 +87,21 @@ impl Registry {
                 }
                 Err(_elapsed) => {}
             }
+            self.make_up_for(begun, Duration::ZERO);
             if let Err(error) = self.sweep() {
                 error!("cannot forget old operations: {error}");
             }
+        }
+    }
+
+    /// Gives every lease the time by which what has `begun` took longer than it should have: this process or its machine
+    /// was stopped, the store was stuck, or the clock was set forward.
+    fn make_up_for(&mut self, (begun, clock): (Instant, u64), expected: Duration) {
+        let elapsed = begun.elapsed().max(Duration::from_millis(now().saturating_sub(clock)));
+        let lost = elapsed.saturating_sub(expected);
+        if lost > STALL {
+            warn!("stood still for {lost:.1?}: every lease runs for so much longer");
+            self.leases.postpone(lost.as_millis() as u64);
         }
     }
 
@@ -95,8 +118,8 @@ impl Registry {
                     batch.push((command, place.as_ref().map(Place::take)));
                     replies.push(Reply::One { place, reply });
                 }
-                Request::Batch { batch: pushes, reply } => {
-                    replies.push(Reply::Batch { count: pushes.len(), reply });
+                Request::Batch { batch: pushes, room, reply } => {
+                    replies.push(Reply::Batch { count: pushes.len(), _room: room, reply });
                     batch.extend(pushes.into_iter().map(|push| (Command::Push(push), None)));
                 }
             }
@@ -119,7 +142,7 @@ impl Registry {
                     drop(place);
                     let _ = reply.send(result);
                 }
-                Reply::Batch { count, reply } => {
+                Reply::Batch { count, reply, .. } => {
                     let _ = reply.send(self.pushed(results.by_ref().take(count)));
                 }
             }
@@ -146,6 +169,8 @@ pub struct Sender {
     queue: mpsc::Sender<Request>,
     catalog: Reader,
     running: Arc<Running>,
+    /// For commands that come in batches.
+    room: Arc<Semaphore>,
 }
 
 impl Sender {
@@ -167,7 +192,9 @@ impl Sender {
     /// visible; batches of one caller are applied in the order in which they were sent.
     pub async fn push(&self, batch: Vec<Push>) -> Result<oneshot::Receiver<Result<Pushed, Refusal>>, Refusal> {
         let (reply, result) = oneshot::channel();
-        self.queue.send(Request::Batch { batch, reply }).await.map_err(|_| Refusal::Stopped)?;
+        let room = Arc::clone(&self.room).acquire_many_owned(batch.len().clamp(1, ROOM) as u32);
+        let room = room.await.map_err(|_| Refusal::Stopped)?;
+        self.queue.send(Request::Batch { batch, room, reply }).await.map_err(|_| Refusal::Stopped)?;
         Ok(result)
     }
 

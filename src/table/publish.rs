@@ -34,9 +34,9 @@ impl Publisher {
         self.sweep();
     }
 
-    /// The revision of the oldest retired snapshot that a reader held when last looked at.
-    pub fn oldest_held(&self) -> Option<u64> {
-        self.retired.first().map(|snapshot| snapshot.revision())
+    /// The revisions of the retired snapshots that a reader held when last looked at.
+    pub fn held(&self) -> impl Iterator<Item = u64> {
+        self.retired.iter().map(|snapshot| snapshot.revision())
     }
 
     /// Frees the retired snapshots that no reader holds; call it now and then when nothing is published.

@@ -1,7 +1,6 @@
 //! The registry over gRPC.
 
 use std::error::Error;
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +21,7 @@ use crate::channel::grpc::proto::{
     ApplyRequest, Command, DrainReply, DrainRequest, ExplainRequest, Fault, FaultCode, HealthStatus, PutInstance,
     RemoveInstance, RenewLease, ServiceName, SetHealth, command,
 };
+use crate::config::file;
 
 /// How long a connection may take to be there.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -193,8 +193,10 @@ impl Grpc {
         let token = match &self.token {
             None => return Ok(request),
             Some(Token::Text(token)) => token.clone(),
-            Some(Token::File(path)) => fs::read_to_string(path)
-                .map_err(|error| Status::failed_precondition(format!("{} cannot be read: {error}", path.display())))?,
+            Some(Token::File(path)) => {
+                let read = file::read_private(path);
+                read.map_err(|faults| Status::failed_precondition(faults.0.join("; ")))?
+            }
         };
         let mut value = MetadataValue::try_from(format!("Bearer {}", token.trim()))
             .map_err(|_| Status::failed_precondition("the token has characters that no header can carry"))?;

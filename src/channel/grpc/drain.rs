@@ -127,8 +127,8 @@ impl Waiting {
 
 /// The greatest TTL in seconds of the records of every service that the name can mean; 0 where there is none.
 fn ttl(parts: &Parts, name: &ServiceName) -> u32 {
-    let of = |entry: &Arc<ServiceEntry>| entry.service.dns_records.iter().map(|record| record.ttl).max();
     let catalog = parts.catalog.read();
+    let of = |entry: &Arc<ServiceEntry>| Some(catalog.greatest_ttl(entry));
     if let Some(entry) = ServiceId::parse(&name.service).and_then(|id| catalog.service(id)) {
         return of(entry).unwrap_or_default();
     }

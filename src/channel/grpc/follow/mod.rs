@@ -277,12 +277,13 @@ impl Attend {
         let (revision, hash, followed) = (full.revision, full.hash, full.followed.clone());
         self.wait_for_log(revision).await?;
         let started = Instant::now();
+        // Before the last piece: its report may come at once.
+        self.connected.sent(revision);
         for chunk in full.chunks() {
             self.put(Event::State(chunk)).await?;
         }
         debug!("follower {} was sent revision {revision} in {:?} ({})", self.node, started.elapsed(), reason.name());
         (self.looked, self.hash, self.followed) = (revision, hash, followed);
-        self.connected.sent(revision);
         Ok(())
     }
 
