@@ -139,7 +139,8 @@ struct Connection {
     #[arg(long, value_name = "REGION", requires = "aws_endpoint")]
     region: Option<String>,
 
-    /// The file with the token for the gRPC channel, which may change. Else the token itself in FINGERPOST_TOKEN
+    /// The file with the token for the gRPC channel, which may change, and which its owner alone can read. Else the token
+    /// itself in FINGERPOST_TOKEN
     #[arg(long, value_name = "FILE")]
     #[arg(env = "FINGERPOST_RUN_TOKEN_FILE", hide_env_values = true)]
     token_file: Option<PathBuf>,

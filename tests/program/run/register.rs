@@ -139,7 +139,7 @@ fn it_shows_a_token_that_may_change_and_trusts_by_file() {
     fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     fs::write(&tokens, "version = 1\n[[token]]\nname = \"a\"\ntoken = \"right-0123456789abcdef\"\n").unwrap();
     fs::write(&token, "wrong-0123456789abcdef\n").unwrap();
-    for secret in [&key, &tokens] {
+    for secret in [&key, &tokens, &token] {
         fs::set_permissions(secret, fs::Permissions::from_mode(0o600)).unwrap();
     }
     let server = Launch::serve(&example()).flag("--credentials", &tokens);
