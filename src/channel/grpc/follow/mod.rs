@@ -4,7 +4,7 @@
 //! sent only what changed since. The task of a stream first waits for room in a short queue and only then looks what is
 //! new, so that a follower that does not read costs the same whatever happens meanwhile; if its revision has fallen out
 //! of the change log by then, it is sent a full state again. Only while a full state is on its way is that state held,
-//! so a follower that stops reading in the middle of it is dismissed after [`STALL`].
+//! so a follower that stops reading in the middle of it is dismissed after `STALL`.
 //!
 //! `choice` says which namespaces a follower gets, `full` takes and sends a whole state, `merge` makes one message of
 //! many revisions, `shown` turns what the catalog holds into messages.
