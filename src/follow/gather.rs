@@ -66,6 +66,8 @@ impl Gathering {
             return Err(Bad::new(format!("pieces of one change with revisions {one} and {revision}")));
         }
         self.entries += changes.namespaces.len() + changes.services.len() + changes.instances.len();
+        self.entries += changes.removed_namespaces.len() + changes.removed_services.len();
+        self.entries += changes.removed_instances.len() + changes.serials.len();
         if self.entries > MOST {
             return Err(Bad::new(format!("changes of more than {MOST} entries")));
         }

@@ -144,10 +144,15 @@ impl Grpc {
 
     /// How long clients may use an answer, if the registry says so: needed when it is away at the end.
     async fn ttl(&self) -> Option<Duration> {
-        let name = self.service.service.clone();
-        let request = self.request(ExplainRequest { name, ..ExplainRequest::default() }).ok()?;
-        let reply = timeout(PATIENCE, self.client().explain(request)).await.ok()?.ok()?.into_inner();
-        Some(Duration::from_secs(reply.ttl.into()))
+        let mut greatest = None;
+        // Each type of record has a TTL of its own; of one that the service lacks it is 0.
+        for record_type in ["A", "AAAA", "SRV"] {
+            let (name, r#type) = (self.service.service.clone(), record_type.to_owned());
+            let request = self.request(ExplainRequest { name, r#type, ..ExplainRequest::default() }).ok()?;
+            let reply = timeout(PATIENCE, self.client().explain(request)).await.ok()?.ok()?.into_inner();
+            greatest = greatest.max(Some(Duration::from_secs(reply.ttl.into())));
+        }
+        greatest
     }
 
     /// Drains the instance, until it is safe.

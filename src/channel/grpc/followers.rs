@@ -6,7 +6,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -23,22 +22,14 @@ pub struct Followers {
 struct Table {
     next: u64,
     connected: HashMap<u64, Follower>,
-    /// Those that lost their connection, and when.
-    away: HashMap<Arc<str>, (Follower, Instant)>,
 }
 
 impl Table {
-    /// Those of `among` that are connected, or were a moment ago.
+    /// Those of `among` that are connected.
     fn there(&self, among: &HashSet<Arc<str>>) -> impl Iterator<Item = &Follower> {
-        let away = self.away.values().filter(|(_, since)| since.elapsed() < AWAY).map(|(follower, _)| follower);
-        let all = self.connected.values().filter(|follower| follower.reports).chain(away);
-        all.filter(|follower| among.contains(&follower.node))
+        self.connected.values().filter(|follower| follower.reports && among.contains(&follower.node))
     }
 }
-
-/// How long a follower that lost its connection is waited for: it may be cut off, and answer on. What it holds after that
-/// is bounded by its own `--max-stale`.
-const AWAY: Duration = Duration::from_secs(30);
 
 /// One follower.
 struct Follower {
@@ -78,13 +69,12 @@ impl Followers {
         let mut table = self.lock();
         let id = table.next;
         table.next += 1;
-        table.away.remove(node);
         table.connected.insert(id, follower);
         Connected { id, followers: Arc::clone(self) }
     }
 
-    /// The followers that are waited for, of this moment. They are known by their names, so that one that loses its
-    /// connection and comes back is still one of them.
+    /// The followers that are waited for, of this moment. They are known by their names: one that comes back
+    /// before the wait is over is still one of them, and one that is gone is waited for no more.
     pub(super) fn present(&self) -> HashSet<Arc<str>> {
         let table = self.lock();
         let waited_for = table.connected.values().filter(|follower| follower.reports);
@@ -174,13 +164,7 @@ impl Connected {
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        let mut table = self.followers.lock();
-        table.away.retain(|_, (_, since)| since.elapsed() < AWAY);
-        let gone = table.connected.remove(&self.id);
-        if let Some(follower) = gone.filter(|follower| follower.reports && follower.sent.is_some()) {
-            table.away.insert(Arc::clone(&follower.node), (follower, Instant::now()));
-        }
-        drop(table);
+        self.followers.lock().connected.remove(&self.id);
         self.followers.changed.send_modify(|count| *count = count.wrapping_add(1));
     }
 }
@@ -213,11 +197,6 @@ mod tests {
         assert_eq!(followers.behind(&present, 11), (vec![], 0));
         drop(one);
         assert_eq!(followers.lag(15), (0, 0));
-        let two = followers.connect("two");
-        two.sent(10);
-        let among = followers.present();
-        drop(two);
-        assert_eq!(followers.behind(&among, 10), (vec!["two".into()], 0), "it may answer on");
         let _again = followers.connect("one");
         assert_eq!(followers.behind(&present, 11).0.len(), 1, "it is back, and shows nothing of it yet");
         let _other = followers.connect("other");

@@ -15,9 +15,6 @@ use crate::model::Revision;
 /// How long to wait where the client does not say.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often it is looked again while nothing is heard.
-const LOOK: Duration = Duration::from_millis(500);
-
 /// Names in a message at most.
 const NAMES: usize = 10;
 
@@ -61,8 +58,7 @@ pub(super) async fn shown(parts: &Parts, revision: Revision, among: &HashSet<Arc
     parts.visibility.wait(revision).await;
     let mut changes = parts.followers.changes();
     while !parts.followers.behind(among, revision).0.is_empty() {
-        // One that lost its connection is waited for so long, and its end tells nobody.
-        if let Ok(Err(_)) = timeout(LOOK, changes.changed()).await {
+        if changes.changed().await.is_err() {
             return;
         }
     }

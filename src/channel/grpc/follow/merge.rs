@@ -181,9 +181,10 @@ impl<I: Iterator<Item = Item>> Iterator for Messages<I> {
             self.is_done = true;
             changes.state_hash = self.hash;
             changes.serials = std::mem::take(&mut self.serials);
-            let serial = |id: &[u8]| changes.serials.iter().find(|known| *known.namespace == *id).map(|one| one.serial);
             for namespace in &mut changes.namespaces {
-                namespace.serial = serial(&namespace.id).unwrap_or_default();
+                // They are in the order of the ids.
+                let at = changes.serials.binary_search_by(|known| known.namespace.cmp(&namespace.id));
+                namespace.serial = at.ok().and_then(|at| changes.serials.get(at)).map_or(0, |known| known.serial);
             }
         }
         Some(changes)
