@@ -23,11 +23,11 @@ pub fn read(path: &Path) -> Result<Options, Faults> {
     }
 }
 
-/// Reads a file of secrets at `path`, if only its owner can.
-pub(crate) fn read_private(path: &Path) -> Result<String, Faults> {
+/// Opens a file of secrets at `path`, if only its owner can.
+pub(crate) fn open_private(path: &Path) -> Result<File, Faults> {
     let name = path.display();
     let fault = |reason: &dyn std::fmt::Display| Faults(vec![format!("{name}: {reason}")]);
-    let mut file = File::open(path).map_err(|error| fault(&error))?;
+    let file = File::open(path).map_err(|error| fault(&error))?;
     // Of the open file, so that nobody can put another one in its place meanwhile.
     let mode = file.metadata().map_err(|error| fault(&error))?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
@@ -35,8 +35,14 @@ pub(crate) fn read_private(path: &Path) -> Result<String, Faults> {
             "others than its owner have access to its secrets (mode {mode:o}): chmod 600 {name}"
         )));
     }
+    Ok(file)
+}
+
+/// Reads a file of secrets at `path`, if only its owner can.
+pub(crate) fn read_private(path: &Path) -> Result<String, Faults> {
     let mut text = String::new();
-    file.read_to_string(&mut text).map_err(|error| fault(&error))?;
+    let read = open_private(path)?.read_to_string(&mut text);
+    read.map_err(|error| Faults(vec![format!("{}: {error}", path.display())]))?;
     Ok(text)
 }
 

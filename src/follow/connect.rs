@@ -1,9 +1,7 @@
 //! Where a primary is, and the way to it.
 
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,6 +12,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 
 use super::status::Failure;
 use super::{Ended, Settings};
+use crate::config::file;
 
 /// How long a connection may take to be there, TLS included.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -142,14 +141,7 @@ pub(super) fn token(settings: &Settings) -> Result<Option<MetadataValue<Ascii>>,
     let Some(path) = &settings.token else { return Ok(None) };
     let name = path.display();
     let fault = |reason: &dyn fmt::Display| format!("{name}: {reason}");
-    let mut file = File::open(path).map_err(|error| fault(&error))?;
-    // Of the open file, so that nobody can put another one in its place meanwhile.
-    let mode = file.metadata().map_err(|error| fault(&error))?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(fault(&format!(
-            "others than its owner have access to its token (mode {mode:o}): chmod 600 {name}"
-        )));
-    }
+    let mut file = file::open_private(path).map_err(|faults| faults.0.join("; "))?;
     let mut text = String::new();
     file.by_ref().take(LARGEST_TOKEN + 1).read_to_string(&mut text).map_err(|error| fault(&error))?;
     let token = text.trim();
