@@ -79,6 +79,7 @@ pub mod explain;
 pub mod follow;
 pub mod forward;
 pub mod health;
+pub mod load;
 pub mod metrics;
 pub mod model;
 pub mod net;
