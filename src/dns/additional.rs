@@ -13,7 +13,13 @@ const TARGETS_MOST: usize = 32;
 /// services bring their own.
 #[inline]
 pub(super) fn is_wanted(qtype: u16, set: RrSet<'_>) -> bool {
-    target_offset(qtype).is_some() && matches!(set, RrSet::Records(_))
+    has_targets(qtype) && matches!(set, RrSet::Records(_))
+}
+
+/// Whether records of this type name others.
+#[inline]
+pub(super) fn has_targets(qtype: u16) -> bool {
+    target_offset(qtype).is_some()
 }
 
 /// Where in the RDATA of such a record the target's name begins.

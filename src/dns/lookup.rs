@@ -4,6 +4,7 @@
 //! The name asked for is nearly always there with the type asked for: [`answer`] tries that first, and leaves all else
 //! to [`follow`], which goes from name to name as CNAMEs and DNAMEs lead.
 
+use super::plain::NOT_PLAIN;
 use super::positive::{self, POINTER_MOST, Place};
 use super::response::{Outcome, Response, Section};
 use super::{Ctx, Defer, EmptyService, additional, negative};
@@ -13,14 +14,23 @@ use crate::wire::{HEADER_LENGTH, NameKey};
 
 /// Names one response goes through at most; a longer chain ends there, and the client asks on.
 const HOPS_MOST: usize = 16;
-/// Flags under which a node's records are not the answer as they are.
-const NOT_PLAIN: Flags = Flags(Flags::CUT.0 | Flags::OCCLUDED.0);
-
 /// Answers a query of class IN for `ctx.key`. If that is [`Outcome::Refused`], or [`Outcome::Deferred`] of an empty
 /// response, nothing was written, and `ctx.key` is as it was: another table may be tried.
 #[inline]
 pub(super) fn answer(snapshot: &Snapshot, ctx: &mut Ctx, qtype: u16, response: &mut Response<'_>) -> Outcome {
     let node = snapshot.find(&ctx.key);
+    answer_at(snapshot, ctx, node, qtype, response)
+}
+
+/// [`answer`] where the node of `ctx.key` has been looked for.
+#[inline]
+pub(super) fn answer_at(
+    snapshot: &Snapshot,
+    ctx: &mut Ctx,
+    node: Option<Node<'_>>,
+    qtype: u16,
+    response: &mut Response<'_>,
+) -> Outcome {
     if let Some(node) = node
         && !node.flags().has(NOT_PLAIN)
         && let Some(set) = node.set(qtype)

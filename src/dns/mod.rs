@@ -17,6 +17,7 @@ mod additional;
 mod chaos;
 mod lookup;
 mod negative;
+mod plain;
 mod positive;
 mod response;
 mod select;
@@ -32,7 +33,7 @@ pub use self::settings::{Defer, EmptyService, MAX_UDP_PAYLOAD, Settings, Stale};
 use self::zone_version::ZoneVersion;
 use crate::table::{Seen, Snapshot};
 use crate::wire::types::class;
-use crate::wire::{Fault, NameKey, Query};
+use crate::wire::{Fault, NameKey, Query, ShortKey};
 
 /// How the query came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,8 @@ pub struct Ctx {
     suffix: NameKey,
     /// A wildcard above it.
     wildcard: NameKey,
+    /// The name of a plain query.
+    short: ShortKey,
 }
 
 impl Ctx {
@@ -64,6 +67,7 @@ impl Ctx {
             key: NameKey::new(),
             suffix: NameKey::new(),
             wildcard: NameKey::new(),
+            short: ShortKey::new(),
         }
     }
 }
@@ -74,6 +78,46 @@ impl Ctx {
 /// did. A shorter buffer bounds the response.
 #[inline]
 pub fn answer(snapshot: &Snapshot, ctx: &mut Ctx, transport: Transport, buffer: &mut [u8], received: usize) -> Reply {
+    let Some(found) = plain::look_up(snapshot, ctx, buffer) else {
+        return answer_any(snapshot, ctx, transport, buffer, received);
+    };
+    if let Some(reply) = plain::answer_v4(found, ctx, buffer, received) {
+        return reply;
+    }
+    answer_found(snapshot, ctx, transport, buffer, received, found)
+}
+
+/// Answers a query whose name has been looked up.
+#[inline(never)]
+fn answer_found(
+    snapshot: &Snapshot,
+    ctx: &mut Ctx,
+    transport: Transport,
+    buffer: &mut [u8],
+    received: usize,
+    found: plain::Found<'_>,
+) -> Reply {
+    if let Some(reply) = plain::answer_others(found, ctx, buffer, received) {
+        return reply;
+    }
+    let (question, node) = found;
+    let Ctx { short, key, .. } = ctx;
+    key.fill_short(short);
+    // A name that was found is sound.
+    let is_sound = node.is_some() || key.is_sound();
+    let query = buffer.first_chunk().filter(|_| is_sound).and_then(|buffer| question.query(buffer, received));
+    let Some(query) = query else { return answer_any(snapshot, ctx, transport, buffer, received) };
+    let mut response = Response::new(buffer, &query, transport, &ctx.settings);
+    let outcome = lookup::answer_at(snapshot, ctx, node, query.qtype, &mut response);
+    if outcome == Outcome::Deferred {
+        return response.give_back(&query);
+    }
+    response.finish(&query, &ctx.settings, outcome, move |name, qtype| zone_version::find(snapshot, name, qtype))
+}
+
+/// Answers whatever the query is.
+#[inline(never)]
+fn answer_any(snapshot: &Snapshot, ctx: &mut Ctx, transport: Transport, buffer: &mut [u8], received: usize) -> Reply {
     let look_up = |ctx: &mut Ctx, qtype, response: &mut Response<'_>| lookup::answer(snapshot, ctx, qtype, response);
     respond(ctx, transport, buffer, received, look_up, move |name, qtype| zone_version::find(snapshot, name, qtype))
 }
@@ -90,11 +134,17 @@ pub fn answer_in_views(
 ) -> Reply {
     match seen.private {
         None => answer(seen.common, ctx, transport, buffer, received),
-        Some(private) => answer_in_both(private, seen.common, ctx, transport, buffer, received),
+        Some(private) => {
+            let found = plain::look_up(private, ctx, buffer);
+            found
+                .and_then(|found| plain::answer_v4(found, ctx, buffer, received))
+                .unwrap_or_else(|| answer_in_both(private, seen.common, ctx, transport, buffer, received))
+        }
     }
 }
 
 /// Answers from the first of two tables that has a zone for the name.
+#[inline(never)]
 fn answer_in_both(
     private: &Snapshot,
     common: &Snapshot,

@@ -10,7 +10,9 @@ use fastrand::Rng;
 /// Most items one response can show: 64 KiB hold no more address records.
 pub(super) const MOST: usize = 4096;
 /// Up to this many candidates all are put in order; a power of two.
-const SMALL: usize = 16;
+pub(super) const SMALL: usize = 16;
+/// What Cloud Map shows at most.
+const EIGHT: usize = 8;
 /// Up to this many items are looked for one by one to see whether they were drawn before.
 const FEW: usize = 16;
 
@@ -55,6 +57,53 @@ impl Sampler {
         }
         let mut order = Permutation::new(count, self.rng.u64(..));
         places.iter_mut().for_each(|place| put(place, order.draw()));
+    }
+
+    /// A uniform order of few items, built while they are put one behind the other.
+    #[inline]
+    pub(super) fn arrangement(&mut self) -> Arrangement {
+        Arrangement(self.rng.u64(..))
+    }
+
+    /// Draws eight of `count` items, which are more than [`SMALL`]: distinct indices in uniform order.
+    #[inline]
+    pub(super) fn draw_eight(&mut self, count: usize) -> [usize; EIGHT] {
+        // The bias is below 2^-24 for the first, and for the second up to a million items.
+        if count <= 1024 { self.draw_by::<4>(count) } else { self.draw_by::<2>(count) }
+    }
+
+    /// Draws eight of `count` items, `AT_ONCE` from one random word: each takes the upper half of a product and leaves the
+    /// lower half to the next, as in [`Permutation`].
+    #[inline]
+    #[expect(clippy::indexing_slicing, reason = "bounded by the loop")]
+    fn draw_by<const AT_ONCE: usize>(&mut self, count: usize) -> [usize; EIGHT] {
+        let mut drawn = [usize::MAX; EIGHT];
+        // A bit for each index modulo 64: where it is clear, the index is new.
+        let mut seen = 0_u64;
+        let mut random = 0;
+        for at in 0..EIGHT {
+            if at % AT_ONCE == 0 {
+                random = self.rng.u64(..);
+            }
+            let product = u128::from(random) * count as u128;
+            random = product as u64;
+            let mut index = (product >> 64) as usize;
+            if seen >> (index % 64) & 1 != 0 {
+                index = self.unless_drawn(index, &drawn, count);
+            }
+            seen |= 1 << (index % 64);
+            drawn[at] = index;
+        }
+        drawn
+    }
+
+    /// `index`, or one drawn anew until it is not among those drawn.
+    #[inline(never)]
+    fn unless_drawn(&mut self, mut index: usize, drawn: &[usize; EIGHT], count: usize) -> usize {
+        while drawn.contains(&index) {
+            index = self.below(count as u64) as usize;
+        }
+        index
     }
 
     /// Draws out of more than a few.
@@ -178,6 +227,21 @@ impl Permutation {
     }
 }
 
+/// Fisher–Yates "inside out" (Knuth, TAOCP vol. 2, §3.4.2, answer 7 of the exercises): item by item, each goes to a
+/// random place of those taken so far and its own, and what was there to its own. One random word serves at most
+/// [`SMALL`] draws, as in [`Permutation`].
+pub(super) struct Arrangement(u64);
+
+impl Arrangement {
+    /// The place for item number `own`, at most that number; call it for each in turn.
+    #[inline(always)]
+    pub(super) fn place(&mut self, own: usize) -> usize {
+        let product = u128::from(self.0) * (own as u128 + 1);
+        self.0 = product as u64;
+        (product >> 64) as usize
+    }
+}
+
 /// Moves the distinct values of a sorted slice to its front and returns their number.
 fn dedup(sorted: &mut [u32]) -> usize {
     let mut distinct = 0;
@@ -228,6 +292,49 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn eight_of_many_are_uniform_and_distinct() {
+        let mut sampler = Sampler::new(5);
+        for count in [17, 64, 100, 1024, 1025, 5000] {
+            // Items in groups, lest there be too few of each.
+            let groups = 16;
+            let mut seen = vec![0u64; 8 * groups];
+            for _ in 0..40_000 {
+                let mut drawn = sampler.draw_eight(count);
+                for (place, item) in drawn.iter().enumerate() {
+                    let whole = count / groups * groups;
+                    if *item < whole {
+                        seen[place * groups + *item * groups / whole] += 1;
+                    }
+                    assert!(*item < count);
+                }
+                drawn.sort_unstable();
+                assert!(drawn.windows(2).all(|pair| pair[0] != pair[1]), "{drawn:?} of {count}");
+            }
+            for place in seen.chunks(groups) {
+                assert_uniform(place, &format!("eight of {count}"));
+            }
+        }
+    }
+
+    #[test]
+    fn arrangements_are_uniform() {
+        let mut sampler = Sampler::new(9);
+        let mut seen = std::collections::HashMap::<Vec<usize>, u64>::new();
+        for _ in 0..48_000 {
+            let mut items = vec![0; 4];
+            let mut arrangement = sampler.arrangement();
+            for own in 0..4 {
+                let other = arrangement.place(own);
+                items[own] = items[other];
+                items[other] = own;
+            }
+            *seen.entry(items).or_default() += 1;
+        }
+        assert_eq!(seen.len(), 24);
+        assert_uniform(&seen.into_values().collect::<Vec<_>>(), "arrangements");
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl<'w> NodeEncoder<'w> {
         let entry = words.len();
         words.resize(entry + sets, 0);
         words[start] = name.len() as u64;
-        words[start + 1] = (sets as u64) << 32;
+        words[start + 1] = (sets as u64) << 32 | ((entry - start) as u64) << 48;
         Self { words, start, entry }
     }
 

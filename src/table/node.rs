@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! word 0   name length 8 | apex offset 8 | flags 16 | children 32        low bits first
-//! word 1   words of the node 32 | entries 16 | 0
+//! word 1   words of the node 32 | entries 16 | offset of the entries in words 16
 //! name     wire form in lower case, padded with zeros to a whole word
 //! entries  type 16 | kind 8 | layer 8 | offset of the set in words 32    one word each
 //! sets     word 0: TTL 32 | items 32
@@ -18,7 +18,7 @@
 
 use bytemuck::cast_slice;
 
-use crate::wire::NameKey;
+use crate::wire::types::rtype;
 
 /// What a node is, beside the records it has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,15 +113,14 @@ impl<'t> Node<'t> {
         self.words
     }
 
-    /// Whether this is the node of `key`.
-    #[inline]
-    pub(super) fn is(self, key: &NameKey) -> bool {
-        let name = key.words();
+    /// Whether this is the node of the name of `length` octets in `name`.
+    #[inline(always)]
+    pub(super) fn is(self, name: &[u64], length: usize) -> bool {
         let Some(words) = self.words.get(NODE_HEADER..NODE_HEADER + name.len()) else {
             return false;
         };
         // Names are a few words long: a call to compare memory would cost more than the comparison.
-        self.words[0] as u8 as usize == key.length() && words.iter().zip(name).all(|(a, b)| a == b)
+        self.words[0] as u8 as usize == length && words.iter().zip(name).all(|(a, b)| a == b)
     }
 
     /// Octets of the name.
@@ -160,9 +159,9 @@ impl<'t> Node<'t> {
     }
 
     /// The entry words.
-    #[inline]
+    #[inline(always)]
     fn entries(self) -> &'t [u64] {
-        let start = NODE_HEADER + self.name_length().div_ceil(8);
+        let start = (self.words[1] >> 48) as usize;
         &self.words[start..start + usize::from((self.words[1] >> 32) as u16)]
     }
 
@@ -171,6 +170,38 @@ impl<'t> Node<'t> {
     pub fn set(self, rtype: u16) -> Option<RrSet<'t>> {
         let entry = self.entries().iter().find(|entry| **entry as u16 == rtype)?;
         Some(self.set_at(*entry))
+    }
+
+    /// The A records, if they are to be drawn from: what [`Self::set`] finds, sooner.
+    #[inline(always)]
+    pub fn v4(self) -> Option<Addresses<'t, 4>> {
+        self.addresses(rtype::A, kind::ADDRESSES_V4)
+    }
+
+    /// The AAAA records, if they are to be drawn from.
+    #[inline(always)]
+    pub fn v6(self) -> Option<Addresses<'t, 16>> {
+        self.addresses(rtype::AAAA, kind::ADDRESSES_V6)
+    }
+
+    /// The records of type `rtype`, if they are given whole.
+    #[inline(always)]
+    pub fn records(self, rtype: u16) -> Option<Records<'t>> {
+        Some(Records { set: self.set_of(rtype, kind::RECORDS)? })
+    }
+
+    /// The addresses of type `rtype` and of `kind`, which says how long they are.
+    #[inline(always)]
+    fn addresses<const N: usize>(self, rtype: u16, kind: u8) -> Option<Addresses<'t, N>> {
+        Some(Addresses { set: self.set_of(rtype, kind)? })
+    }
+
+    /// The set of type `rtype` and of `kind`.
+    #[inline(always)]
+    fn set_of(self, rtype: u16, kind: u8) -> Option<Set<'t>> {
+        let wanted = u32::from(rtype) | u32::from(kind) << 16;
+        let entry = self.entries().iter().find(|entry| **entry as u32 & 0x00ff_ffff == wanted)?;
+        Some(Set { words: &self.words[(*entry >> 32) as usize..] })
     }
 
     /// All RRsets with their types.
@@ -304,9 +335,19 @@ pub struct Addresses<'t, const N: usize> {
 
 impl<'t, const N: usize> Addresses<'t, N> {
     /// All addresses.
-    #[inline]
+    #[inline(always)]
     pub fn all(self) -> &'t [[u8; N]] {
         &self.set.octets()[SET_HEADER * 8..].as_chunks().0[..self.count()]
+    }
+
+    /// All addresses, if there are just `MOST` and a response shows them all: what [`Self::all`] yields, sooner.
+    #[inline(always)]
+    pub fn all_shown<const MOST: usize>(self) -> Option<&'t [[u8; N]; MOST]> {
+        let [first, second, items @ ..] = self.set.words else { return None };
+        if *first >> 32 != MOST as u64 || *second as u32 as usize != MOST {
+            return None;
+        }
+        cast_slice::<u64, u8>(items).as_chunks().0.first_chunk()
     }
 }
 

@@ -9,7 +9,6 @@
 use std::sync::Arc;
 
 use super::node::Node;
-use crate::wire::NameKey;
 
 /// A shard: one allocation, shared by all snapshots in which its names did not change.
 pub(super) type Shard = Arc<[u64]>;
@@ -28,19 +27,20 @@ pub(super) fn tag(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
-/// The node of `key`.
-#[inline]
-pub(super) fn find<'t>(shard: &'t [u64], hash: u64, key: &NameKey) -> Option<Node<'t>> {
+/// The node of the name of `length` octets in `name`.
+#[inline(always)]
+pub(super) fn find<'t>(shard: &'t [u64], hash: u64, name: &[u64], length: usize) -> Option<Node<'t>> {
     let mask = (shard[0] >> 32) as usize - 1;
+    let slots = &shard[HEADER..][..=mask];
     let mut slot = tag(hash) as usize & mask;
     loop {
-        let entry = shard[HEADER + slot];
+        let entry = slots[slot];
         if entry == 0 {
             return None;
         }
         if (entry >> 32) as u32 == tag(hash) {
             let node = Node::at_front(&shard[entry as u32 as usize..]);
-            if node.is(key) {
+            if node.is(name, length) {
                 return Some(node);
             }
         }

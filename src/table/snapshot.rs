@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::node::Node;
 use super::shard::{self, Shard};
-use crate::wire::{Name, NameKey};
+use crate::wire::{Name, NameKey, ShortKey};
 
 /// Shards of one group: an edit copies the pointers of one group for each shard it changes.
 pub(super) const GROUP: usize = 64;
@@ -60,10 +60,17 @@ impl Snapshot {
     }
 
     /// The node of `key`.
-    #[inline]
+    #[inline(always)]
     pub fn find(&self, key: &NameKey) -> Option<Node<'_>> {
         let hash = self.hash(key);
-        shard::find(self.shard(self.shard_index(hash)), hash, key)
+        shard::find(self.shard(self.shard_index(hash)), hash, key.words(), key.length())
+    }
+
+    /// The node of `key`.
+    #[inline(always)]
+    pub fn find_short(&self, key: &ShortKey) -> Option<Node<'_>> {
+        let hash = self.hash_pairs(key.pairs(), key.length());
+        shard::find(self.shard(self.shard_index(hash)), hash, key.words(), key.length())
     }
 
     /// The node of `name`.
@@ -90,9 +97,14 @@ impl Snapshot {
     /// A keyed hash: each pair of words is folded in by one full multiplication.
     #[inline]
     pub fn hash(&self, key: &NameKey) -> u64 {
+        self.hash_pairs(key.pairs(), key.length())
+    }
+
+    #[inline(always)]
+    fn hash_pairs(&self, pairs: &[[u64; 2]], length: usize) -> u64 {
         let Seeds([first, second, last]) = self.seeds;
-        let mut hash = first ^ key.length() as u64;
-        for [low, high] in key.pairs() {
+        let mut hash = first ^ length as u64;
+        for [low, high] in pairs {
             hash = fold(low ^ second, high ^ hash);
         }
         fold(hash, last)

@@ -9,14 +9,16 @@
 
 mod edns;
 mod name;
+mod plain;
 mod query;
 mod reader;
 pub mod types;
 mod writer;
 
 pub use edns::{Edns, Options};
-pub use name::{Name, NameError, NameKey};
+pub use name::{Name, NameError, NameKey, ShortKey};
 pub(crate) use name::{name_length, wire_labels};
+pub use plain::{PLAIN_ROOM, PlainQuestion, PlainRecords};
 pub use query::{Fault, HEADER_LENGTH, Query};
 pub use reader::{Reader, Short};
 pub use writer::{Full, Writer};

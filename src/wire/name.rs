@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use wide::u8x16;
+
 /// Longest name in octets, lengths and root label included (RFC 1035 §2.3.4).
 const MAX_LENGTH: usize = 255;
 /// Longest label in octets.
@@ -226,6 +228,19 @@ impl NameKey {
         self.fill(suffix, whole.length.saturating_sub(offset).max(1));
     }
 
+    /// Makes this key the same as `other`.
+    pub fn fill_short(&mut self, other: &ShortKey) {
+        self.length = other.length;
+        if let Some(words) = self.words.first_chunk_mut() {
+            *words = other.words;
+        }
+    }
+
+    /// Whether the octets are labels and, behind them, the root.
+    pub fn is_sound(&self) -> bool {
+        name_length(self.as_wire()) == Some(self.length)
+    }
+
     /// Octets of the wire form.
     #[inline]
     pub fn length(&self) -> usize {
@@ -248,6 +263,59 @@ impl NameKey {
     #[inline]
     pub fn as_wire(&self) -> &[u8] {
         bytemuck::cast_slice(&self.words).get(..self.length).unwrap_or(&[])
+    }
+}
+
+//----------- ShortKey ---------------------------------------------------------------------------------------
+
+/// A [`NameKey`] of a name of at most 64 octets, as nearly all are.
+#[derive(Clone, Copy)]
+pub struct ShortKey {
+    /// The lower-cased name, zeros to the end of its last pair, then anything.
+    words: [u64; BLOCK / 8],
+    /// Octets of the wire form.
+    length: usize,
+}
+
+impl ShortKey {
+    /// An empty key to be filled.
+    pub const fn new() -> Self {
+        Self { words: [0; BLOCK / 8], length: 0 }
+    }
+
+    /// Fills the key with the name that ends at the first zero octet of `source`, in lower case, and returns its length.
+    /// `None` where there is no zero octet.
+    ///
+    /// Whether the octets before are sound labels is not looked at.
+    #[inline(always)]
+    pub(super) fn fill_to_zero(&mut self, source: &[u8; BLOCK]) -> Option<usize> {
+        let last = first_zero(source)?;
+        self.words = bytemuck::must_cast(lower(*source));
+        self.length = last + 1;
+        let (low_mask, high_mask) = MASKS.get((last + 1) % 16).copied().unwrap_or((0, 0));
+        if let Some([low, high]) = self.words.as_chunks_mut::<2>().0.get_mut(last / 16) {
+            *low &= low_mask;
+            *high &= high_mask;
+        }
+        Some(last + 1)
+    }
+
+    /// Octets of the wire form.
+    #[inline(always)]
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    /// The words that hold the name, padded with zeros.
+    #[inline(always)]
+    pub fn words(&self) -> &[u64] {
+        self.words.get(..self.length.div_ceil(8)).unwrap_or(&[])
+    }
+
+    /// The words in pairs, padded with zeros: what is hashed.
+    #[inline(always)]
+    pub fn pairs(&self) -> &[[u64; 2]] {
+        self.words.as_chunks().0.get(..self.length.div_ceil(16)).unwrap_or(&[])
     }
 }
 
@@ -289,6 +357,15 @@ fn load_padded(source: &[u8]) -> [u8; 16] {
     let mut padded = [0; 16];
     padded.iter_mut().zip(source).for_each(|(to, from)| *to = *from);
     padded
+}
+
+/// The place of the first zero octet.
+#[inline]
+fn first_zero(block: &[u8; BLOCK]) -> Option<usize> {
+    let zeros = |chunk: [u8; 16]| u64::from(u8x16::new(chunk).simd_eq(u8x16::ZERO).to_bitmask());
+    let [a, b, c, d] = bytemuck::must_cast::<[u8; BLOCK], [[u8; 16]; BLOCK / 16]>(*block).map(zeros);
+    let mask = a | b << 16 | c << 32 | d << 48;
+    (mask != 0).then(|| mask.trailing_zeros() as usize)
 }
 
 /// ASCII letters in lower case; written so that it compiles to vector instructions.
