@@ -174,7 +174,8 @@ impl Service {
                 // Just after a turn, those that were waited for before have not woken this task: it would be woken
                 // again, or the turn would have seen what they did.
                 let is_awaited = awaited_by.as_ref().is_some_and(|waker: &Waker| waker.will_wake(context.waker()));
-                if is_awaited && !replace(&mut is_woken, true) && !timer.is_elapsed() {
+                let is_just_after_turn = !replace(&mut is_woken, true);
+                if is_just_after_turn && is_awaited && !timer.is_elapsed() {
                     return Poll::Pending;
                 }
                 if let Poll::Ready(interruption) = interrupted.as_mut().poll(context) {
