@@ -1,5 +1,8 @@
 //! One turn of a TCP connection: read what is there, answer every complete query, write all responses at once.
 //!
+//! However many queries a client has sent, a turn is one read and, while their responses fit the buffer, one write:
+//! the system calls, which cost more than the answers, are shared by all of them.
+//!
 //! A turn never waits, so its buffers are needed only while it runs. They are lent from a pool that grows to the
 //! number of threads that take turns, and a connection that waits owns nothing but the part of a query that has
 //! arrived.
@@ -7,12 +10,15 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, ready};
 
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::Responder;
+use super::connections::Connection;
 use crate::dns::{Ctx, Outcome, Settings, Transport};
 use crate::metrics::SharedCounters;
 use crate::table::Views;
@@ -38,11 +44,23 @@ pub(super) struct Exchange {
     pool: Mutex<Vec<Workspace>>,
 }
 
+/// What is kept of a connection from one turn to the next.
+pub(super) struct Session {
+    /// The number of its client's view.
+    view: usize,
+    /// What has been read and not used: the first octets of a query, or queries that wait for room.
+    partial: Vec<u8>,
+    /// Nobody has read from it yet.
+    is_new: bool,
+}
+
 /// What a turn leaves to be done.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
     /// Complete queries that were answered, be it by silence.
     pub(super) queries: usize,
+    /// The first octets of a query have arrived, and before this turn there were none.
+    pub(super) has_begun: bool,
     /// Octets of responses that the client has not taken yet; almost always none.
     pub(super) unsent: Vec<u8>,
     /// Complete queries that are left to the cold side, as they came.
@@ -62,6 +80,8 @@ pub(super) enum End {
     Malformed,
     /// The socket has failed.
     Failed,
+    /// The connection has to make room for another one.
+    Evicted,
 }
 
 impl Exchange {
@@ -70,69 +90,90 @@ impl Exchange {
         Self { views, settings, counters, pool: Mutex::default() }
     }
 
-    /// The number of the view of a connection's client. Where there is one view, nobody asks who it is.
-    pub(super) fn view_of(&self, stream: &TcpStream) -> io::Result<usize> {
-        if self.views.is_single() {
-            return Ok(0);
-        }
-        stream.peer_addr().map(|peer| self.views.view_of(peer.ip()))
+    /// A session of a connection just accepted. Where there is one view, nobody asks who its client is.
+    pub(super) fn session(&self, stream: &TcpStream) -> io::Result<Session> {
+        let view = if self.views.is_single() { 0 } else { self.views.view_of(stream.peer_addr()?.ip()) };
+        Ok(Session { view, partial: Vec::new(), is_new: true })
     }
 
-    /// Takes one turn on `stream`, whose client has view number `view`. `partial` is what earlier turns have read and not
-    /// used, and becomes what this one leaves. At most `room` queries are left to the cold side, and behind them none is
-    /// looked at.
-    pub(super) fn turn(
+    /// Takes one turn on `stream` as soon as its client has sent something: pending until then. The connection becomes
+    /// busy. At most `room` queries are left to the cold side, and behind them none is looked at.
+    pub(super) fn poll_turn(
         &self,
+        context: &mut Context<'_>,
         stream: &mut TcpStream,
-        view: usize,
-        partial: &mut Vec<u8>,
+        session: &mut Session,
+        connection: &Connection,
         room: usize,
         answer: impl Responder,
-    ) -> Turn {
+    ) -> Poll<Turn> {
+        // A complete query is left only where there was no room for more deferred ones, or where the client has not
+        // taken the responses before it: read no more until it is answered, so that a client which does not read its
+        // responses cannot make us buffer its queries.
+        let wants_more = matches!(split_frame(&session.partial), Split::Partial);
+        // The runtime has not heard of a new socket yet, whose client most likely has sent its query with the last
+        // segment of the handshake, or soon behind it.
+        if wants_more && !session.is_new && ready!(stream.poll_read_ready(context)).is_err() {
+            return Poll::Ready(Turn { end: Some(End::Failed), ..Turn::default() });
+        }
         let mut workspace = self.take();
-        let turn = self.turn_in(&mut workspace, stream, view, partial, room, answer);
+        let kept = session.partial.len();
+        workspace.input[..kept].copy_from_slice(&session.partial);
+        let read = match wants_more {
+            true => read(context, stream, &mut workspace.input[kept..], &mut session.is_new),
+            false => Poll::Ready(Ok(None)),
+        };
+        let turn = read.map(|read| match connection.begin() {
+            // Should `answer` panic, the workspace is gone, and with it any half-made state.
+            true => self.turn(&mut workspace, read, stream, session, room, answer),
+            false => Turn { end: Some(End::Evicted), ..Turn::default() },
+        });
         self.give_back(workspace);
         turn
     }
 
-    /// The same, with a workspace. Should `answer` panic, the workspace is gone, and with it any half-made state.
-    fn turn_in(
+    /// Answers what lies in the workspace: what was kept, and behind it what was `read`, of which none is to be had
+    /// where nobody tried.
+    fn turn(
         &self,
         workspace: &mut Workspace,
-        stream: &mut TcpStream,
-        view: usize,
-        partial: &mut Vec<u8>,
+        read: io::Result<Option<usize>>,
+        stream: &TcpStream,
+        session: &mut Session,
         room: usize,
         answer: impl Responder,
     ) -> Turn {
-        let Workspace { input, output, ctx, .. } = workspace;
         let mut turn = Turn::default();
-        let kept = partial.len();
-        input[..kept].copy_from_slice(partial);
+        let Workspace { input, output, ctx, .. } = workspace;
+        let kept = session.partial.len();
         let mut filled = kept;
-        // A complete query is left only where the responses before it filled the buffer, or where there was no room
-        // for more deferred ones: read no more until it is answered, so that a client which does not read its responses cannot make us buffer its queries.
-        if matches!(split_frame(partial), Split::Partial) {
-            match read(stream, &mut input[kept..]) {
-                Ok(Read::Octets(count)) => {
-                    filled += count;
-                    turn.drained = filled < input.len();
-                }
-                Ok(Read::Nothing) => turn.drained = true,
-                Ok(Read::End) => turn.end = Some(End::Client),
-                Err(_) => turn.end = Some(End::Failed),
+        match read {
+            Ok(Some(0)) => turn.end = Some(End::Client),
+            Ok(Some(count)) => {
+                filled += count;
+                turn.drained = filled < input.len();
             }
+            Ok(None) => {}
+            Err(_) => turn.end = Some(End::Failed),
         }
         let mut rest = &input[..filled];
         let mut used = 0;
         {
-            let loaded = self.views.load(view);
+            let loaded = self.views.load(session.view);
             loop {
                 match split_frame(rest) {
                     Split::Frame(query, after) => {
-                        if RESPONSES - used < MAX_FRAME || turn.deferred.len() >= room {
+                        if turn.deferred.len() >= room {
                             turn.drained = false;
                             break;
+                        }
+                        if RESPONSES - used < MAX_FRAME {
+                            write(stream, &output[..used], &mut turn);
+                            used = 0;
+                            if turn.is_stuck() {
+                                turn.drained = false;
+                                break;
+                            }
                         }
                         let (prefix, message) = output[used..].split_at_mut(2);
                         message[..query.len()].copy_from_slice(query);
@@ -157,14 +198,13 @@ impl Exchange {
                 }
             }
         }
+        turn.has_begun = kept == 0 && !rest.is_empty();
         // Assigning a new vector, rather than refilling the old one, frees its memory where nothing is left.
-        *partial = rest.to_vec();
+        if kept > 0 || !rest.is_empty() {
+            session.partial = rest.to_vec();
+        }
         if used > 0 {
-            match stream.try_write(&output[..used]) {
-                Ok(written) => turn.unsent = output[written..used].to_vec(),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => turn.unsent = output[..used].to_vec(),
-                Err(_) => turn.end = Some(End::Failed),
-            }
+            write(stream, &output[..used], &mut turn);
         }
         turn
     }
@@ -223,34 +263,87 @@ fn split_frame(octets: &[u8]) -> Split<'_> {
     }
 }
 
-/// What a read brought.
-enum Read {
-    /// That many octets, at least one.
-    Octets(usize),
-    /// The client has sent nothing new.
-    Nothing,
-    /// The client sends no more.
-    End,
-}
+//----------- Reading and writing ---------------------------------------------
 
-/// Reads what is there, without waiting.
+/// Reads what is there: some octets, or 0 if the client sends no more; pending if there is nothing new.
 ///
 /// `try_read` would do, but after a read that did not fill the buffer it still believes the socket readable, and
-/// costs a second system call to learn that it is not. `poll_read` draws that conclusion by itself. It would wake
-/// nobody here; the task waits with `readable`, which has a waker of its own.
-fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<Read> {
+/// costs a second system call to learn that it is not. `poll_read` draws that conclusion by itself. Only a new socket,
+/// which the runtime cannot know to be readable, is asked at once.
+fn read(
+    context: &mut Context<'_>,
+    stream: &mut TcpStream,
+    buffer: &mut [u8],
+    is_new: &mut bool,
+) -> Poll<io::Result<Option<usize>>> {
+    if std::mem::take(is_new) {
+        match recv(&*stream, &mut *buffer, RecvFlags::DONTWAIT) {
+            Ok((count, _)) => return Poll::Ready(Ok(Some(count))),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(error) => return Poll::Ready(Err(error.into())),
+        }
+    }
     let mut buffer = ReadBuf::new(buffer);
-    match Pin::new(stream).poll_read(&mut Context::from_waker(Waker::noop()), &mut buffer) {
-        Poll::Pending => Ok(Read::Nothing),
-        Poll::Ready(Ok(())) if buffer.filled().is_empty() => Ok(Read::End),
-        Poll::Ready(Ok(())) => Ok(Read::Octets(buffer.filled().len())),
-        Poll::Ready(Err(error)) => Err(error),
+    ready!(Pin::new(stream).poll_read(context, &mut buffer))?;
+    Poll::Ready(Ok(Some(buffer.filled().len())))
+}
+
+/// Writes `octets` without waiting, behind what `turn` has not been able to write already.
+///
+/// The socket is asked whether or not the runtime knows it to be writable, which of a new one it does not. Whoever
+/// waits with what is left asks it again before it waits.
+fn write(stream: &TcpStream, octets: &[u8], turn: &mut Turn) {
+    match send(stream, octets, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        Ok(written) => turn.unsent = octets[written..].to_vec(),
+        Err(Errno::AGAIN | Errno::INTR) => turn.unsent = octets.to_vec(),
+        Err(_) => turn.end = Some(End::Failed),
+    }
+}
+
+impl Turn {
+    /// Whether nothing more can be written in this turn.
+    fn is_stuck(&self) -> bool {
+        !self.unsent.is_empty() || self.end == Some(End::Failed)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt;
+
     use super::*;
+    use crate::metrics::TcpCounters;
+    use crate::net::connections::{Connections, Limits};
+    use crate::net::testing::{echo, query};
+    use crate::table::{Publisher, Snapshot};
+
+    #[tokio::test]
+    async fn one_turn_answers_all_that_has_arrived() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        client.set_nodelay(true).unwrap();
+        let (mut stream, peer) = listener.accept().await.unwrap();
+        let connection =
+            Connections::new(Limits::default(), Arc::<TcpCounters>::default()).admit(peer.ip()).ok().unwrap();
+        let views = Publisher::new(Snapshot::default()).handle().into();
+        let exchange = Exchange::new(views, Arc::default(), Arc::default());
+        let mut session = exchange.session(&stream).unwrap();
+        // As a new socket, which the runtime does not know to be readable, and as an old one.
+        for count in [1, 500, 1000] {
+            let queries: Vec<u8> = (0..count).flat_map(|id| [&[0, 40][..], &query(id, 40)].concat()).collect();
+            client.write_all(&queries).await.unwrap();
+            let turn = poll_fn(|context| exchange.poll_turn(context, &mut stream, &mut session, &connection, 64, echo));
+            let turn = turn.await;
+            assert_eq!(turn.queries, usize::from(count));
+            assert!(turn.drained && turn.unsent.is_empty() && turn.end.is_none());
+        }
+        let idle = poll_fn(|context| {
+            Poll::Ready(exchange.poll_turn(context, &mut stream, &mut session, &connection, 64, echo).is_pending())
+        });
+        assert!(idle.await);
+    }
 
     #[test]
     fn frames_are_split_at_any_octet() {

@@ -3,23 +3,30 @@
 //! A task waits for octets, takes a turn (see `exchange.rs`), waits until the client has read the responses if it
 //! does not at once, and so on. All its waits end by themselves: after the idle timeout, the write timeout, when the
 //! connection has to make room for another, or when the server stops.
+//!
+//! What seldom comes costs a turn next to nothing: the timer is set once and looks at the deadline when it fires, and
+//! what interrupts a connection is asked when the task wakes for another reason than its socket.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::{replace, take};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tokio::task::coop;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Responder;
 use super::accept::{accept, stopped};
 use super::connections::{Connection, Connections, Limits};
 use super::deferred::{Answerer, Conversation};
-use super::exchange::{End, Exchange};
+use super::exchange::{End, Exchange, Session, Turn};
 use crate::dns::{self, Settings, Transport};
 use crate::metrics::{Close, DeferredCounters, SharedCounters, TcpCounters};
 use crate::table::Views;
@@ -83,6 +90,9 @@ impl Service {
         stop: watch::Receiver<bool>,
         answer: impl Responder,
     ) -> io::Result<()> {
+        // All responses of a turn are one write already: holding back a last short segment would only delay it. Sockets
+        // inherit this from their listener, which saves each of them a system call.
+        SockRef::from(&listener).set_tcp_nodelay(true)?;
         let attend = |stream, connection| Arc::clone(&self).attend(stream, connection, stop.clone(), answer);
         accept(listener, &self.connections, stop.clone(), attend).await
     }
@@ -95,16 +105,9 @@ impl Service {
         stop: watch::Receiver<bool>,
         answer: impl Responder,
     ) {
-        // All responses of a turn are one write already: holding back a last short segment would only delay it.
-        let reason = match stream.set_nodelay(true) {
-            Ok(()) => match self.exchange.view_of(&stream) {
-                Ok(view) => match self.conversation(&stream) {
-                    Ok(open) => self.converse(&mut stream, view, open, &connection, stop, answer).await,
-                    Err(_) => Close::Error,
-                },
-                Err(_) => Close::Error,
-            },
-            Err(_) => Close::Error,
+        let reason = match (self.exchange.session(&stream), self.conversation(&stream)) {
+            (Ok(session), Ok(open)) => self.converse(&mut stream, session, open, &connection, stop, answer).await,
+            _ => Close::Error,
         };
         connection.close(reason);
     }
@@ -117,63 +120,101 @@ impl Service {
         }))
     }
 
-    /// Answers what comes over one connection, whose client has view number `view`, until it ends. `open` is what it
-    /// leaves to the cold side.
+    /// Answers what comes over one connection until it ends. `open` is what it leaves to the cold side.
     async fn converse(
         &self,
         stream: &mut TcpStream,
-        view: usize,
+        mut session: Session,
         mut open: Conversation,
         connection: &Connection,
         mut stop: watch::Receiver<bool>,
         answer: impl Responder,
     ) -> Close {
         let limits = *self.connections.limits();
-        let mut partial = Vec::new();
-        let mut idle = pin!(sleep(limits.idle_timeout));
+        let mut interrupted = pin!(interrupted(connection, stop.clone()));
+        let mut timer = pin!(sleep(limits.idle_timeout));
+        let mut deadline = timer.deadline();
+        // Whom both of them will wake.
+        let mut awaited_by = None;
         let mut last_turn_until = None;
         let mut drained = true;
+        let mut is_useful = false;
+        let mut messages_first = false;
         loop {
-            let is_full = open.room() == 0;
-            if (drained || is_full) && last_turn_until.is_none() {
-                let is_open = open.is_open();
-                // Between these two there is no order: neither many messages nor many queries keep the others waiting.
-                let next = async {
-                    tokio::select! {
-                        message = open.next(), if is_open => Ok(Some(message)),
-                        ready = stream.readable(), if !is_full => ready.map(|()| None),
-                    }
-                };
-                tokio::select! {
-                    biased;
-                    () = connection.evicted() => return Close::Limit,
-                    next = next => match next {
-                        Ok(Some(message)) => {
-                            if !self.pass(stream, message, limits.write_timeout, &mut stop).await {
-                                return Close::Error;
-                            }
-                            if !open.is_open() && drained {
-                                idle.as_mut().reset(Instant::now() + limits.idle_timeout);
-                                connection.rest(true);
-                            }
-                            continue;
-                        }
-                        Ok(None) => {}
-                        Err(_) => return Close::Error,
-                    },
-                    () = stopped(&mut stop) => {}
-                    () = &mut idle, if !is_open => return Close::Idle,
-                }
-            }
             if last_turn_until.is_none() && is_stopped(&stop) {
-                last_turn_until = Some(Instant::now() + GRACE);
-                drop(timeout(LAST_CALL, stream.readable()).await);
+                last_turn_until = Some(last_call(stream).await);
             }
-            if !connection.begin() {
-                return Close::Limit;
-            }
-            let begun_before = !partial.is_empty();
-            let turn = self.exchange.turn(stream, view, &mut partial, open.room(), answer);
+            let (is_open, room) = (open.is_open(), open.room());
+            let takes_turn = room > 0 || last_turn_until.is_some();
+            let must_wait = drained && last_turn_until.is_none() || !takes_turn;
+            let mut is_woken = false;
+            let event = poll_fn(|context| {
+                // What was read before is full of queries: a message that is ready goes first, once.
+                if is_open
+                    && messages_first
+                    && let Poll::Ready(message) = pin!(open.next()).poll(context)
+                {
+                    return Poll::Ready(Event::Message(message));
+                }
+                if takes_turn {
+                    let turn = self.exchange.poll_turn(context, stream, &mut session, connection, room, answer);
+                    if let Poll::Ready(turn) = turn {
+                        return Poll::Ready(Event::Turn(turn));
+                    }
+                }
+                if !must_wait {
+                    return Poll::Ready(Event::Turn(Turn { drained: true, ..Turn::default() }));
+                }
+                if is_open
+                    && !messages_first
+                    && let Poll::Ready(message) = pin!(open.next()).poll(context)
+                {
+                    return Poll::Ready(Event::Message(message));
+                }
+                // Just after a turn, those that were waited for before have not woken this task: it would be woken
+                // again, or the turn would have seen what they did.
+                let is_awaited = awaited_by.as_ref().is_some_and(|waker: &Waker| waker.will_wake(context.waker()));
+                let is_just_after_turn = !replace(&mut is_woken, true);
+                if is_just_after_turn && is_awaited && !timer.is_elapsed() {
+                    return Poll::Pending;
+                }
+                if let Poll::Ready(interruption) = interrupted.as_mut().poll(context) {
+                    return Poll::Ready(Event::Interrupted(interruption));
+                }
+                awaited_by = None;
+                if is_open {
+                    return Poll::Pending;
+                }
+                while timer.as_mut().poll(context).is_ready() {
+                    if Instant::now() >= deadline {
+                        return Poll::Ready(Event::Idle);
+                    }
+                    timer.as_mut().reset(deadline);
+                }
+                awaited_by = Some(context.waker().clone());
+                Poll::Pending
+            })
+            .await;
+            messages_first = matches!(event, Event::Turn(_));
+            let turn = match event {
+                Event::Turn(turn) => turn,
+                Event::Message(message) => {
+                    if !self.pass(stream, message, limits.write_timeout, &mut stop).await {
+                        return Close::Error;
+                    }
+                    if !open.is_open() && drained {
+                        deadline = Instant::now() + limits.idle_timeout;
+                        connection.rest(true);
+                    }
+                    continue;
+                }
+                Event::Interrupted(Interruption::Evicted) => return Close::Limit,
+                Event::Interrupted(Interruption::Stopped) => {
+                    last_turn_until = Some(last_call(stream).await);
+                    continue;
+                }
+                Event::Idle => return Close::Idle,
+            };
             if !turn.unsent.is_empty() && !write(stream, &turn.unsent, limits.write_timeout, &mut stop).await {
                 return Close::Error;
             }
@@ -190,6 +231,7 @@ impl Service {
                 }
                 Some(End::Malformed) => return Close::Malformed,
                 Some(End::Failed) => return Close::Error,
+                Some(End::Evicted) => return Close::Limit,
                 None => {}
             }
             if last_turn_until.is_some_and(|until| turn.drained || open.room() == 0 || Instant::now() >= until) {
@@ -197,19 +239,56 @@ impl Service {
                 return Close::Shutdown;
             }
             drained = turn.drained;
+            is_useful |= turn.queries > 0;
             // A query has as long to arrive as a connection may be idle, counted from its first octet, and further
             // octets do not prolong it.
-            if turn.queries > 0 || (!begun_before && !partial.is_empty()) {
-                idle.as_mut().reset(Instant::now() + limits.idle_timeout);
+            if turn.queries > 0 || turn.has_begun {
+                deadline = Instant::now() + limits.idle_timeout;
             }
             if drained && !open.is_open() {
-                connection.rest(turn.queries > 0);
+                connection.rest(take(&mut is_useful));
             } else if !drained {
                 // A client that never stops sending must let the others have their turns.
-                coop::consume_budget().await;
+                yield_now().await;
             }
         }
     }
+}
+
+/// What a connection's task has waited for.
+enum Event {
+    /// The client sent something, and this became of it.
+    Turn(Turn),
+    /// The cold side has a message, or room.
+    Message(Option<Vec<u8>>),
+    /// Something from outside.
+    Interrupted(Interruption),
+    /// The client has been silent for too long.
+    Idle,
+}
+
+/// What ends a connection from outside.
+enum Interruption {
+    /// It has to make room for another one.
+    Evicted,
+    /// The server stops.
+    Stopped,
+}
+
+/// Resolves when the connection has to end for another reason than its client.
+async fn interrupted(connection: &Connection, mut stop: watch::Receiver<bool>) -> Interruption {
+    tokio::select! {
+        biased;
+        () = connection.evicted() => Interruption::Evicted,
+        () = stopped(&mut stop) => Interruption::Stopped,
+    }
+}
+
+/// Waits for a query that has just been sent, as the server stops; returns when the last turn has to be over.
+async fn last_call(stream: &TcpStream) -> Instant {
+    let until = Instant::now() + GRACE;
+    drop(timeout(LAST_CALL, stream.readable()).await);
+    until
 }
 
 impl Service {
@@ -273,9 +352,9 @@ async fn write(stream: &mut TcpStream, octets: &[u8], limit: Duration, stop: &mu
     }
 }
 
-/// Whether the server stops.
+/// Whether the server stops. As long as nobody has said anything, this writes to no memory that connections share.
 fn is_stopped(stop: &watch::Receiver<bool>) -> bool {
-    *stop.borrow() || stop.has_changed().is_err()
+    stop.has_changed().map_or(true, |has_changed| has_changed && *stop.borrow())
 }
 
 #[cfg(test)]

@@ -91,6 +91,32 @@ async fn queries_in_one_segment_are_all_answered_in_order() {
 }
 
 #[tokio::test]
+async fn responses_beyond_the_buffer_of_a_turn_come_in_order() {
+    fn enlarge(s: Seen<'_>, c: &mut Ctx, t: Transport, buffer: &mut [u8], received: usize) -> Reply {
+        buffer[received..1000].fill(b'r');
+        Reply { length: 1000, ..echo(s, c, t, buffer, received) }
+    }
+    let running = Running::start(Limits::default(), enlarge);
+    let socket = TcpSocket::new_v4().unwrap();
+    let (mut reader, mut writer) = socket.connect(running.address).await.unwrap().into_split();
+    // Some 60 kB of queries, which one turn reads, and megabytes of responses.
+    let queries: Vec<u8> = (0..4000).flat_map(|id| frame(query(id, 13))).collect();
+    let sender = tokio::spawn(async move {
+        writer.write_all(&queries).await.unwrap();
+        writer
+    });
+    for id in 0..4000 {
+        let mut octets = [0; 1002];
+        timeout(PATIENCE, reader.read_exact(&mut octets)).await.unwrap().unwrap();
+        let mut expected = response(id, 1000);
+        expected[13..].fill(b'r');
+        assert!(octets[..] == frame(expected));
+    }
+    drop(sender.await.unwrap());
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_query_in_many_segments_is_answered() {
     let running = Running::start(Limits::default(), echo);
     let mut client = running.connect().await;
@@ -98,7 +124,7 @@ async fn a_query_in_many_segments_is_answered() {
     let queries = [frame(query(1, 40)), frame(query(2, 12)), frame(query(3, 300))].concat();
     for octet in &queries {
         client.write_all(&[*octet]).await.unwrap();
-        tokio::task::yield_now().await;
+        yield_now().await;
     }
     let responses = [frame(response(1, 40)), frame(response(2, 12)), frame(response(3, 300))].concat();
     expect(&mut client, &responses).await;
@@ -164,6 +190,23 @@ async fn an_idle_connection_is_closed() {
     let running = Running::start(hasty(), echo);
     let mut client = running.connect().await;
     expect_end(&mut client).await;
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn queries_put_the_idle_timeout_off_and_no_longer() {
+    let idle_timeout = Duration::from_millis(500);
+    let running = Running::start(Limits { idle_timeout, ..Limits::default() }, echo);
+    let mut client = running.connect().await;
+    let begun = Instant::now();
+    let mut last = begun;
+    while begun.elapsed() < 3 * idle_timeout {
+        sleep(idle_timeout / 10).await;
+        last = Instant::now();
+        ask(&mut client, 1).await;
+    }
+    expect_end(&mut client).await;
+    assert!(last.elapsed() >= idle_timeout, "closed after {:?}", last.elapsed());
     running.stop().await;
 }
 
