@@ -100,9 +100,14 @@ impl Instances {
         }
     }
 
+    /// Whether they are frozen.
+    pub fn is_frozen(&self) -> bool {
+        self.1.0.is_some()
+    }
+
     /// Makes frozen ones what they were.
     pub fn thaw(&mut self) {
-        if self.1.0.is_some() {
+        if self.is_frozen() {
             *self = self.thawed();
         }
     }

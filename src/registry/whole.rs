@@ -193,8 +193,8 @@ impl Share {
         };
         let mut hasher = Hasher::default();
         for entry in services {
-            let thawed = entry.service.instances.thawed();
-            let kept = std::mem::replace(&mut entry.service.instances, thawed);
+            let frozen = entry.service.instances.is_frozen().then(|| entry.service.instances.clone());
+            entry.service.instances.thaw();
             let is_put = share.put(entry, zones);
             share.is_rest.push(!is_put);
             if is_put {
@@ -203,7 +203,9 @@ impl Share {
                 let hash = instances.wrapping_add(hasher.service(entry));
                 let sum = share.hashes.entry(entry.namespace).or_default();
                 *sum = sum.wrapping_add(hash);
-                entry.service.instances = kept;
+                if let Some(frozen) = frozen {
+                    entry.service.instances = frozen;
+                }
             }
         }
         share
@@ -240,6 +242,9 @@ fn make(zones: &Zones, tables: &[Arc<Snapshot>], whole: &mut Whole) -> Option<Ma
     let threads = if services.len() < PARALLEL_FROM { 1 } else { cores() };
     let length = services.len().div_ceil(threads).max(1);
     let mut shares: Vec<Share> = thread::scope(|scope| {
+        if threads == 1 {
+            return vec![Share::of(services, zones, tables)];
+        }
         let shares: Vec<_> =
             services.chunks_mut(length).map(|part| scope.spawn(move || Share::of(part, zones, tables))).collect();
         shares.into_iter().map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
