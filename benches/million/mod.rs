@@ -1,5 +1,6 @@
 //! The real program with one million instances: what is stored, how it is started, and what DNS says.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
@@ -52,8 +53,13 @@ pub(crate) fn attributes(address: Ipv4Addr) -> [(&'static str, String); 8] {
     ]
 }
 
-/// Stores `services` services.
+/// Stores `services` services with A records.
 pub(crate) fn fill(folder: &Path, services: u32) {
+    fill_with(folder, services, &[RecordType::A], instance_id);
+}
+
+/// Stores `services` services with records of these types, and instances with these ids.
+pub(crate) fn fill_with(folder: &Path, services: u32, types: &[RecordType], instance_id: fn(u32, u32) -> String) {
     let mut namespace = Namespace { id: Some(NamespaceId::of_name(&[NAMESPACE])), ..Namespace::default() };
     for number in 0..services {
         let instance = |instance: u32| {
@@ -63,7 +69,7 @@ pub(crate) fn fill(folder: &Path, services: u32) {
         };
         let service = Service {
             id: Some(service_id(number)),
-            dns_records: vec![DnsRecord { record_type: RecordType::A, ttl: 10 }],
+            dns_records: types.iter().map(|one| DnsRecord { record_type: *one, ttl: 10 }).collect(),
             health_check: HealthCheck::Custom,
             instances: (0..INSTANCES).map(instance).collect(),
             ..Service::default()
@@ -74,6 +80,11 @@ pub(crate) fn fill(folder: &Path, services: u32) {
     let store = Arc::new(Embedded::open(folder).expect("a store"));
     let mut registry = Registry::open(Settings::default(), store).expect("an empty registry");
     registry.apply(RegistryCommand::Import(state)).expect("a sound state");
+}
+
+/// The program: the one that was built with the benchmark, or another that it is to be compared with.
+fn program() -> OsString {
+    std::env::var_os("FINGERPOST_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_fingerpost").into())
 }
 
 //----------- Server -----------------------------------------------------------
@@ -93,15 +104,28 @@ impl Server {
         let other = if channel == "api" { "--grpc" } else { "--api" };
         let keys = [("FINGERPOST_ACCESS_KEY_ID", "bench"), ("FINGERPOST_SECRET_ACCESS_KEY", "secret")];
         let keys = if channel == "api" { &keys[..] } else { &[] };
-        let mut child = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
+        let mut command = Command::new(program());
+        command
             .args(["serve", "--dns", "127.0.0.1:0", "--admin", "127.0.0.1:0", other, "off"])
             .args([&format!("--{channel}"), "127.0.0.1:0", "--log-level", "error", "--data-dir"])
             .arg(folder)
             // Keys of the API alone would close the other channel.
-            .envs(keys.iter().copied())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program");
+            .envs(keys.iter().copied());
+        Self::spawn(command, channel)
+    }
+
+    /// Starts one that follows `primary`, and keeps the state in `folder`.
+    pub(crate) fn follow(folder: &Path, primary: SocketAddr) -> Self {
+        let mut command = Command::new(program());
+        command
+            .args(["serve", "--dns", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log-level", "error"])
+            .args(["--follow", &format!("http://{primary}"), "--data-dir"])
+            .arg(folder);
+        Self::spawn(command, "dns")
+    }
+
+    fn spawn(mut command: Command, channel: &str) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the program");
         let (mut dns, mut at) = (None, None);
         let lines = BufReader::new(child.stderr.take().expect("standard error")).lines();
         for line in lines.map_while(Result::ok).take_while(|line| line != "ready") {
@@ -111,7 +135,8 @@ impl Server {
                 at = address.parse().ok();
             }
         }
-        Self { child, dns: dns.expect("where DNS is answered"), channel: at.expect("where the channel is") }
+        let dns = dns.expect("where DNS is answered");
+        Self { child, dns, channel: if channel == "dns" { dns } else { at.expect("where the channel is") } }
     }
 
     /// Asks for a service until all of its instances are the answer.
@@ -139,9 +164,23 @@ impl Server {
 
     /// A line of its status in MB.
     pub(crate) fn resident(&self, key: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
+        self.memory("status", key)
+    }
+
+    /// A line of one of its files of memory (`status`, `smaps_rollup`) in MB.
+    pub(crate) fn memory(&self, file: &str, key: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).expect("its status");
         let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("the line");
         line.split_whitespace().find_map(|word| word.parse::<u64>().ok()).expect("a number") / 1000
+    }
+}
+
+impl Server {
+    /// Has it end in order, and waits for that.
+    pub(crate) fn stop(mut self) {
+        let id = self.child.id().to_string();
+        Command::new("kill").arg(id).status().expect("a signal");
+        self.child.wait().expect("its end");
     }
 }
 

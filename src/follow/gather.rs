@@ -1,5 +1,7 @@
 //! Pieces of a state, or of a large change, put together.
 
+use std::sync::Arc;
+
 use super::convert::{self, Bad};
 use crate::channel::grpc::proto;
 use crate::registry::Replica;
@@ -107,10 +109,22 @@ fn put(
         replica.namespaces.push(entry);
     }
     for service in services {
+        // The one before has all of its instances.
+        if let Some(entry) = replica.services.last_mut().filter(|entry| replica.is_whole && &*entry.name != ".") {
+            entry.service.instances.freeze();
+        }
         replica.services.push(convert::service(service)?);
     }
     for instance in instances {
-        replica.instances.push(convert::instance(instance)?);
+        let (service, instance) = convert::instance(instance)?;
+        match replica.services.last_mut() {
+            // So a whole state comes: a service, and then its instances.
+            Some(entry) if replica.is_whole && entry.id == service => {
+                entry.service.instances.thaw();
+                entry.service.instances.insert(Arc::new(instance));
+            }
+            _ => replica.instances.push((service, instance)),
+        }
     }
     Ok(())
 }

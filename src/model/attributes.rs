@@ -2,14 +2,53 @@
 
 use std::fmt;
 
+use memchr::{memchr, memchr2, memchr3};
+
+use super::dictionary::{self, Code};
+
 /// Ends a key; cannot occur in keys or values, which hold no control characters but tabs.
 const KEY_END: char = '\u{1f}';
 /// Ends a value.
 const VALUE_END: char = '\u{1e}';
 
-/// Whether `text` can stand in a packed map: it holds no end mark.
+/// Begins a pair that the dictionary has: its number follows, as two octets of seven bits.
+const KNOWN_PAIR: u8 = 0x1d;
+/// Begins a pair whose key the dictionary has: the key's number follows, an octet, and the value with its end mark.
+const KNOWN_KEY: u8 = 0x1c;
+
+/// Whether `text` can stand in a packed map: it holds none of its marks.
 pub fn fits(text: &str) -> bool {
-    !text.contains([KEY_END, VALUE_END])
+    let octets = text.as_bytes();
+    memchr3(KEY_END as u8, VALUE_END as u8, KNOWN_PAIR, octets).is_none() && memchr(KNOWN_KEY, octets).is_none()
+}
+
+/// Packs `pairs` behind what `packed` holds already, by their numbers in the dictionary where they have some.
+pub(super) fn pack_shared<'a>(packed: &mut String, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) {
+    for (key, value) in pairs {
+        pack_pair(packed, key, value);
+    }
+}
+
+/// Packs a pair; its number, if it has one.
+fn pack_pair(packed: &mut String, key: &str, value: &str) -> Option<u16> {
+    match dictionary::code(key, value) {
+        Code::Pair(number) => {
+            push_number(packed, number);
+            return Some(number);
+        }
+        Code::Key(number) => {
+            packed.extend([KNOWN_KEY, number].map(char::from));
+            packed.push_str(value);
+            packed.push(VALUE_END);
+        }
+        Code::Written => pack(packed, [(key, value)]),
+    }
+    None
+}
+
+/// Packs the number of a pair.
+fn push_number(packed: &mut String, number: u16) {
+    packed.extend([KNOWN_PAIR, (number >> 7) as u8 & 0x7f, number as u8 & 0x7f].map(char::from));
 }
 
 /// Packs `pairs` behind what `packed` holds already.
@@ -20,6 +59,51 @@ pub(super) fn pack<'a>(packed: &mut String, pairs: impl IntoIterator<Item = (&'a
         packed.push(KEY_END);
         packed.push_str(value);
         packed.push(VALUE_END);
+    }
+}
+
+/// The pairs that came last at each place, as they are written out, and their numbers. Rows that are read one after the
+/// other have nearly all of them in common, and comparing is quicker than searching.
+#[derive(Default)]
+pub(super) struct Recent(Vec<Option<(Box<str>, u16)>>);
+
+impl Recent {
+    /// Pairs that are remembered at most.
+    const MOST: usize = 32;
+
+    /// [`pack_shared`] of what [`pack`] made; `None` where something in it is no pair of key and value.
+    pub(super) fn pack_shared(&mut self, packed: &mut String, written: &str) -> Option<()> {
+        if memchr2(KNOWN_PAIR, KNOWN_KEY, written.as_bytes()).is_some() {
+            return None;
+        }
+        let mut rest = written;
+        for place in 0.. {
+            if rest.is_empty() {
+                break;
+            }
+            if let Some(Some((text, number))) = self.0.get(place)
+                && let Some(tail) = rest.strip_prefix(&**text)
+            {
+                push_number(packed, *number);
+                rest = tail;
+                continue;
+            }
+            let ((key, value), tail) = next(rest)?;
+            if memchr(KEY_END as u8, value.as_bytes()).is_some() || memchr(VALUE_END as u8, key.as_bytes()).is_some() {
+                return None;
+            }
+            if let Some(number) = pack_pair(packed, key, value)
+                && place < Self::MOST
+            {
+                let text = rest.get(..rest.len() - tail.len())?;
+                self.0.resize(self.0.len().max(place + 1), None);
+                if let Some(recent) = self.0.get_mut(place) {
+                    *recent = Some((text.into(), number));
+                }
+            }
+            rest = tail;
+        }
+        Some(())
     }
 }
 
@@ -85,19 +169,13 @@ impl fmt::Debug for Attributes {
 }
 
 /// A packed map, borrowed.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct Pairs<'a>(&'a str);
 
 impl<'a> Pairs<'a> {
-    /// What [`pack`] made.
+    /// What [`pack`] or [`pack_shared`] made.
     pub(super) fn of(packed: &'a str) -> Self {
         Self(packed)
-    }
-
-    /// Whether every pair is one of key and value.
-    pub(super) fn is_whole(self) -> bool {
-        (self.0.is_empty() || self.0.ends_with(VALUE_END))
-            && self.0.split_terminator(VALUE_END).all(|pair| pair.matches(KEY_END).count() == 1)
     }
 
     /// The value of `key`.
@@ -107,9 +185,39 @@ impl<'a> Pairs<'a> {
 
     /// All pairs in insertion order.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
-        self.0.split_terminator(VALUE_END).filter_map(|pair| pair.split_once(KEY_END))
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let pair;
+            (pair, rest) = next(rest)?;
+            Some(pair)
+        })
     }
 }
+
+/// The first pair of a packed map, and what follows.
+fn next(packed: &str) -> Option<((&str, &str), &str)> {
+    let (key, rest) = match *packed.as_bytes() {
+        [KNOWN_PAIR, high, low, ..] => {
+            return Some((dictionary::pair(u16::from(high) << 7 | u16::from(low))?, packed.get(3..)?));
+        }
+        [KNOWN_KEY, number, ..] => (dictionary::key(number)?, packed.get(2..)?),
+        _ => {
+            let end = memchr(KEY_END as u8, packed.as_bytes())?;
+            (packed.get(..end)?, packed.get(end + 1..)?)
+        }
+    };
+    let end = memchr(VALUE_END as u8, rest.as_bytes())?;
+    Some(((key, rest.get(..end)?), rest.get(end + 1..)?))
+}
+
+impl PartialEq for Pairs<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        // The same pairs may have come before and after they had numbers.
+        self.0 == other.0 || self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Pairs<'_> {}
 
 impl fmt::Debug for Pairs<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -137,5 +245,35 @@ mod tests {
         let merged = attributes.merged([("c", "3"), ("a", "4")]);
         assert_eq!(merged, Attributes::from_pairs([("a", "4"), ("b", "2"), ("c", "3")]));
         assert_eq!(merged.without(&["b", "x"]), Attributes::from_pairs([("a", "4"), ("c", "3")]));
+    }
+
+    #[test]
+    fn shared_pairs_are_the_same_as_written_ones() {
+        let pairs = [("ECS_CLUSTER_NAME", "shared"), ("AWS_INSTANCE_IPV4", "10.0.0.1"), ("own", ""), ("", "x")];
+        let packed = |pack: fn(&mut String, [(&'static str, &'static str); 4])| {
+            let mut packed = String::new();
+            pack(&mut packed, pairs);
+            packed
+        };
+        let written = packed(|packed, pairs| pack(packed, pairs));
+        let (mut recent, mut shortest) = (Recent::default(), usize::MAX);
+        for _ in 0..20 {
+            let mut read = String::new();
+            assert_eq!(recent.pack_shared(&mut read, &written), Some(()));
+            for shared in [packed(|packed, pairs| pack_shared(packed, pairs)), read] {
+                assert_eq!(Pairs::of(&shared), Pairs::of(&written));
+                assert_eq!(Pairs::of(&shared).iter().collect::<Vec<_>>(), pairs);
+                assert!(recent.pack_shared(&mut String::new(), &shared).is_none());
+                shortest = shared.len();
+            }
+        }
+        // Three numbers of three octets, and an address with the number of its key.
+        assert_eq!(shortest, 3 * 3 + 2 + 8 + 1);
+        for bad in ["x", "x\u{1f}", "x\u{1f}y\u{1f}z\u{1e}", "\u{1e}", "\u{1d}\0\0", "\u{1c}\0a\u{1e}"] {
+            for bad in [bad.to_owned(), format!("{written}{bad}")] {
+                assert_eq!(recent.pack_shared(&mut String::new(), &bad), None, "{bad:?}");
+            }
+        }
+        assert!(!fits("\u{1c}") && !fits("\u{1d}") && !fits("\u{1e}") && !fits("\u{1f}") && fits("\ta"));
     }
 }

@@ -1,10 +1,33 @@
 //! One registered endpoint of a service.
 
+use std::cell::Cell;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::OperationId;
-use super::attributes::{self, Pairs};
+use super::attributes::{self, Pairs, Recent};
+
+thread_local! {
+    /// Where the text of an instance is put together.
+    static BUFFER: Cell<String> = const { Cell::new(String::new()) };
+    /// What instances that were read have in common.
+    static RECENT: Cell<Recent> = Cell::default();
+}
+
+/// Mark of a frozen instance that drains.
+const DRAINING: u8 = 4;
+/// Mark of a frozen instance whose id is a number in hexadecimal digits, two in an octet.
+const NUMBER: u8 = 8;
+
+/// The texts with what `pack` puts behind them, in an allocation of just their length.
+fn put_together<const N: usize>(texts: [&str; N], pack: impl FnOnce(&mut String) -> Option<()>) -> Option<Box<str>> {
+    let mut buffer = BUFFER.take();
+    buffer.clear();
+    buffer.extend(texts);
+    let packed = pack(&mut buffer).map(|()| Box::from(buffer.as_str()));
+    BUFFER.set(buffer);
+    packed
+}
 
 /// What is known of an instance's health (API model `HealthStatus`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -21,9 +44,9 @@ pub enum HealthStatus {
 /// An instance.
 ///
 /// There are millions of them: id, creator request id and attributes, which never change, share one allocation.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Instance {
-    /// The id, the creator request id, and the packed attributes.
+    /// The id, the creator request id, and the packed attributes, those that many instances have by their numbers.
     packed: Box<str>,
     /// Octets of the id, at most 64.
     id_length: u8,
@@ -49,12 +72,12 @@ impl Instance {
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Self {
         let creator = creator_request_id.unwrap_or_default();
-        let mut packed = String::with_capacity(id.len() + creator.len());
-        packed.push_str(id);
-        packed.push_str(creator);
-        attributes::pack(&mut packed, pairs);
+        let packed = put_together([id, creator], |packed| {
+            attributes::pack_shared(packed, pairs);
+            Some(())
+        });
         Self {
-            packed: packed.into_boxed_str(),
+            packed: packed.unwrap_or_default(),
             id_length: id.len() as u8,
             creator_length: creator.len() as u16,
             status: HealthStatus::Unknown,
@@ -67,19 +90,87 @@ impl Instance {
 
     /// The instance of an id and of what [`Self::packed`] gave; `None` where the two do not make one.
     pub fn from_packed(id: &str, rest: &str, creator_length: u16) -> Option<Self> {
-        let attributes = rest.get(creator_length.into()..)?;
-        let is_whole = Pairs::of(attributes).is_whole();
-        (id.len() <= u8::MAX.into() && is_whole).then(|| Self {
-            packed: [id, rest].concat().into_boxed_str(),
-            id_length: id.len() as u8,
-            creator_length,
-            ..Self::new("", None, [])
-        })
+        let (creator, attributes) = rest.split_at_checked(creator_length.into())?;
+        let packed = put_together([id, creator], |packed| {
+            let mut recent = RECENT.take();
+            let result = recent.pack_shared(packed, attributes);
+            RECENT.set(recent);
+            result
+        });
+        let id_length = u8::try_from(id.len()).ok()?;
+        Some(Self { packed: packed?, id_length, creator_length, ..Self::new("", None, []) })
     }
 
-    /// Creator request id and attributes in one text, and the octets of the first.
-    pub fn packed(&self) -> (&str, u16) {
-        (self.packed.get(self.id_length.into()..).unwrap_or_default(), self.creator_length)
+    /// Creator request id and attributes in one text, all written out, and the octets of the first.
+    pub fn packed(&self) -> (String, u16) {
+        let mut packed = self.creator_request_id().unwrap_or_default().to_owned();
+        attributes::pack(&mut packed, self.attributes().iter());
+        (packed, self.creator_length)
+    }
+
+    /// Appends it to frozen ones: octets of the id, status and marks, octets of the rest (2), the id, and the rest. False
+    /// where it has more than a follower knows.
+    pub(super) fn freeze(&self, frozen: &mut Vec<u8>) -> bool {
+        let id = self.id().as_bytes();
+        let rest = self.packed.as_bytes().get(id.len()..).unwrap_or_default();
+        let Ok(length) = u16::try_from(rest.len()) else { return false };
+        if self.creator_length != 0 || self.declared || self.operation.0 != 0 || self.status_due != 0 {
+            return false;
+        }
+        let status = match self.status {
+            HealthStatus::Healthy => 0,
+            HealthStatus::Unhealthy => 1,
+            HealthStatus::Unknown => 2,
+        };
+        let draining = if self.draining { DRAINING } else { 0 };
+        // Ids of tasks are numbers in hexadecimal digits.
+        let digits = id.as_chunks::<2>();
+        let is_number = digits.1.is_empty() && id.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+        frozen.extend_from_slice(&[self.id_length, status | draining | if is_number { NUMBER } else { 0 }]);
+        frozen.extend_from_slice(&length.to_le_bytes());
+        if is_number {
+            let digit = |digit: u8| if digit > b'9' { digit - b'a' + 10 } else { digit - b'0' };
+            frozen.extend(digits.0.iter().map(|[high, low]| digit(*high) << 4 | digit(*low)));
+        } else {
+            frozen.extend_from_slice(id);
+        }
+        frozen.extend_from_slice(rest);
+        true
+    }
+
+    /// The first of frozen ones, which is taken off them; `None` behind the last.
+    pub(super) fn thaw(frozen: &mut &[u8]) -> Option<Self> {
+        let octets: &[u8] = *frozen;
+        let ([id_length, marks, low, high], rest) = octets.split_first_chunk()?;
+        let is_number = marks & NUMBER != 0;
+        let length = usize::from(*id_length) / if is_number { 2 } else { 1 };
+        let (id, rest) = rest.split_at_checked(length)?;
+        let (text, rest) = rest.split_at_checked(u16::from_le_bytes([*low, *high]).into())?;
+        *frozen = rest;
+        let packed = put_together([], |packed| {
+            if is_number {
+                let digit = |digit: u8| char::from(if digit > 9 { digit - 10 + b'a' } else { digit + b'0' });
+                packed.extend(id.iter().flat_map(|octet| [digit(octet >> 4), digit(octet & 15)]));
+            } else {
+                packed.push_str(std::str::from_utf8(id).ok()?);
+            }
+            packed.push_str(std::str::from_utf8(text).ok()?);
+            Some(())
+        });
+        let status = match marks & 3 {
+            0 => HealthStatus::Healthy,
+            1 => HealthStatus::Unhealthy,
+            _ => HealthStatus::Unknown,
+        };
+        let draining = marks & DRAINING != 0;
+        Some(Self { packed: packed?, id_length: *id_length, status, draining, ..Self::new("", None, []) })
+    }
+
+    /// Whether it was registered with the same words, however it fares.
+    pub fn is_alike(&self, other: &Self) -> bool {
+        self.id() == other.id()
+            && self.creator_request_id() == other.creator_request_id()
+            && self.attributes() == other.attributes()
     }
 
     /// The same with another status.
@@ -139,6 +230,18 @@ impl Instance {
         }
     }
 }
+
+impl PartialEq for Instance {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { packed: _, id_length: _, creator_length: _, status, declared, draining, operation, status_due } =
+            other;
+        (self.status, self.declared, self.draining) == (*status, *declared, *draining)
+            && (self.operation, self.status_due) == (*operation, *status_due)
+            && self.is_alike(other)
+    }
+}
+
+impl Eq for Instance {}
 
 impl fmt::Debug for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

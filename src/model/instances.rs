@@ -10,12 +10,26 @@ use super::Instance;
 ///
 /// A change copies the list and shares the instances, so that readers keep what they hold: eight octets and a count
 /// an instance.
+///
+/// A follower, which nobody asks for instances, keeps them frozen: as few octets as hold them, in one allocation for all.
+/// Frozen ones are counted, and else as if they were not there, until they are thawed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Instances(Vec<Arc<Instance>>);
+pub struct Instances(Vec<Arc<Instance>>, Frozen);
+
+/// Instances as octets: how many there are (4 octets), and each as [`Instance::freeze`] wrote it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Frozen(Option<Box<[u8]>>);
+
+impl Frozen {
+    fn len(&self) -> usize {
+        let octets = self.0.as_deref().and_then(|octets| octets.first_chunk());
+        octets.map_or(0, |count| u32::from_le_bytes(*count) as usize)
+    }
+}
 
 impl Instances {
     /// No instance.
-    pub const EMPTY: Self = Self(Vec::new());
+    pub const EMPTY: Self = Self(Vec::new(), Frozen(None));
 
     /// The instance of this id.
     pub fn get(&self, id: &str) -> Option<&Arc<Instance>> {
@@ -43,6 +57,15 @@ impl Instances {
         self.position(id).ok().map(|at| self.0.remove(at))
     }
 
+    /// Takes over those of `other` that are the same as ours.
+    pub fn share(&mut self, other: &Self) {
+        for instance in &mut self.0 {
+            if let Some(same) = other.get(instance.id()).filter(|same| **same == *instance) {
+                *instance = Arc::clone(same);
+            }
+        }
+    }
+
     /// All, in the order of their ids.
     pub fn iter(&self) -> std::slice::Iter<'_, Arc<Instance>> {
         self.0.iter()
@@ -61,12 +84,43 @@ impl Instances {
 
     /// How many.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.0.len() + self.1.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
+    }
+
+    /// Freezes them, unless one of them has more than a follower knows.
+    pub fn freeze(&mut self) {
+        let mut octets = (self.0.len() as u32).to_le_bytes().to_vec();
+        if !self.0.is_empty() && self.0.iter().all(|instance| instance.freeze(&mut octets)) {
+            *self = Self(Vec::new(), Frozen(Some(octets.into())));
+        }
+    }
+
+    /// Whether they are frozen.
+    pub fn is_frozen(&self) -> bool {
+        self.1.0.is_some()
+    }
+
+    /// Makes frozen ones what they were.
+    pub fn thaw(&mut self) {
+        if self.is_frozen() {
+            *self = self.thawed();
+        }
+    }
+
+    /// All of them, none of which is frozen.
+    #[must_use]
+    pub fn thawed(&self) -> Self {
+        let Some(octets) = &self.1.0 else { return self.clone() };
+        let mut rest = octets.get(4..).unwrap_or_default();
+        let instances = std::iter::from_fn(|| Instance::thaw(&mut rest)).map(Arc::new);
+        let mut list = Vec::with_capacity(self.1.len());
+        list.extend(instances);
+        Self(list, Frozen::default())
     }
 
     /// Where the id is, or where it would be.
@@ -113,6 +167,15 @@ impl Instances {
     }
 }
 
+impl From<Vec<Arc<Instance>>> for Instances {
+    /// Instances in any order, no two of one id.
+    fn from(mut instances: Vec<Arc<Instance>>) -> Self {
+        // Costs a look at each where they are in order already.
+        instances.sort_by(|one, other| one.id().cmp(other.id()));
+        Self(instances, Frozen::default())
+    }
+}
+
 impl FromIterator<Instance> for Instances {
     fn from_iter<I: IntoIterator<Item = Instance>>(instances: I) -> Self {
         let mut all = Self::default();
@@ -135,6 +198,7 @@ impl Index<&str> for Instances {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::HealthStatus;
 
     fn instances(ids: &[&str]) -> Instances {
         ids.iter().map(|id| Instance::new(id, None, [])).collect()
@@ -164,5 +228,29 @@ mod tests {
             .map(|(old, new)| (old.map(|i| i.id()).unwrap_or("-"), new.map(|i| i.id()).unwrap_or("-")))
             .collect();
         assert_eq!(found, [("a", "-"), ("b", "b"), ("-", "e")], "an equal copy is no difference");
+    }
+
+    #[test]
+    fn what_was_frozen_is_what_it_was() {
+        let ids = ["00ff", "00FF", "0a0", "0123456789abcdef0123456789abcdef", "x", &"y".repeat(64)];
+        let pairs = [("AWS_INSTANCE_IPV4", "10.0.0.1"), ("AWS_INSTANCE_PORT", "80"), ("\u{e4}", "\u{20ac}")];
+        let instance = |(at, id): (usize, &&str)| {
+            let mut instance = Instance::new(id, None, pairs.into_iter().take(at % 4));
+            let statuses = [HealthStatus::Healthy, HealthStatus::Unhealthy, HealthStatus::Unknown];
+            (instance.status, instance.draining) = (statuses[at % 3], at % 2 == 1);
+            instance
+        };
+        let all: Instances = ids.iter().enumerate().map(instance).collect();
+        let mut frozen = all.clone();
+        frozen.freeze();
+        assert_eq!((frozen.len(), frozen.iter().len(), frozen.is_empty()), (6, 0, false));
+        assert_eq!(frozen.thawed(), all);
+        frozen.thaw();
+        assert_eq!(frozen, all);
+
+        let mut registered: Instances = [Instance::new("a", Some("creator"), [])].into_iter().collect();
+        registered.freeze();
+        assert_eq!(registered.iter().len(), 1, "it has more than that");
+        assert_eq!(Instances::EMPTY.thawed(), Instances::EMPTY);
     }
 }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod attributes;
+mod dictionary;
 mod id;
 mod instance;
 mod instances;

@@ -370,9 +370,8 @@ fn declared(instance: &Instance) -> Instance {
 
 /// Whether two lists are the same but for health.
 fn are_alike(before: &Instances, after: &Instances) -> bool {
-    let is_alike = |(a, b): (&Arc<Instance>, &Arc<Instance>)| {
-        Arc::ptr_eq(a, b) || (a.id(), a.packed(), a.declared) == (b.id(), b.packed(), b.declared)
-    };
+    let is_alike =
+        |(a, b): (&Arc<Instance>, &Arc<Instance>)| Arc::ptr_eq(a, b) || a.declared == b.declared && a.is_alike(b);
     before.len() == after.len() && before.iter().zip(after.iter()).all(is_alike)
 }
 
@@ -383,7 +382,7 @@ fn joined(before: &ServiceEntry, declared: &Service, begins_anew: bool) -> Resul
     let (old, check) = (&before.service.instances, &declared.health_check);
     let is_known = |known: &Instance, new: &Instance| {
         let keeps = !begins_anew && matches!(check, HealthCheck::Probe(_));
-        known == new || keeps && known.declared && known.packed() == new.packed()
+        known == new || keeps && known.declared && known.is_alike(new)
     };
     let mut merged = Vec::with_capacity(declared.instances.len());
     for new in declared.instances.iter() {

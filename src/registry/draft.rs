@@ -333,6 +333,7 @@ impl<'c> Draft<'c> {
             namespaces: self.namespaces.into_iter().map(|(id, entry)| (id, entry.map(Arc::new))).collect(),
             services: self.services.into_iter().map(|(id, entry)| (id, entry.map(Arc::new))).collect(),
             names: self.names,
+            keys: Vec::new(),
             http_names: self.http_names,
             apexes: self.apexes,
             zones: self.zones,
@@ -356,6 +357,8 @@ pub(super) struct Parts {
     pub(super) namespaces: Vec<(NamespaceId, Option<Arc<NamespaceEntry>>)>,
     pub(super) services: Vec<(ServiceId, Option<Arc<ServiceEntry>>)>,
     names: HashMap<(NamespaceId, Box<str>), Option<ServiceId>>,
+    /// Names of services that came beside the draft.
+    keys: Vec<(NamespaceId, Box<str>, ServiceId)>,
     http_names: HashMap<Box<str>, Option<NamespaceId>>,
     apexes: HashMap<(usize, Name), Option<NamespaceId>>,
     pub(super) zones: Option<BTreeMap<Name, ZoneSource>>,
@@ -368,6 +371,14 @@ pub(super) struct Parts {
 }
 
 impl Parts {
+    /// Adds services that came beside the draft, in the order of their ids, with the keys of their names.
+    pub(super) fn add_services(&mut self, services: impl Iterator<Item = (ServiceEntry, Box<str>)>) {
+        for (entry, key) in services {
+            self.keys.push((entry.namespace, key, entry.id));
+            self.services.push((entry.id, Some(Arc::new(entry))));
+        }
+    }
+
     /// Puts the changes into the catalog.
     pub(super) fn install(self, catalog: &mut Catalog, entry: &Entry) {
         catalog.revision = entry.revision;
@@ -403,6 +414,16 @@ impl Parts {
                 catalog.note_former_ttl(id, before.greatest_ttl());
             }
             catalog.instances = catalog.instances + after - before.map_or(0, |entry| entry.service.instances.len());
+        }
+        let mut keys = self.keys;
+        keys.sort_unstable();
+        let mut keys = keys.into_iter().peekable();
+        while let Some((namespace, key, id)) = keys.next() {
+            let others = std::iter::from_fn(|| keys.next_if(|(of, ..)| *of == namespace));
+            // A map of what is in order already is made at once.
+            let mut names: BTreeMap<_, _> =
+                [(key, id)].into_iter().chain(others.map(|(_, key, id)| (key, id))).collect();
+            catalog.names.entry(namespace).or_default().append(&mut names);
         }
         for ((namespace, key), id) in self.names {
             match id {

@@ -33,6 +33,7 @@ mod settings;
 mod state_hash;
 pub mod store;
 mod visibility;
+mod whole;
 mod withhold;
 mod writer;
 
@@ -133,35 +134,16 @@ impl Registry {
         let mut registry = Self::empty(settings, store);
         registry.running.start_after(recovered.last_operation);
         registry.due = recovered.due.into_iter().map(Reverse).collect();
-        let tables = registry.tables();
-        let nothing = Catalog::default();
-        let mut draft = Draft::new(&nothing, &registry.settings, &tables, now());
-        for entry in recovered.namespaces {
-            let zone = registry.settings.zone(&entry);
-            let other = zone.and_then(|(view, apex)| draft.namespace(draft.namespace_at(view, &apex)?));
-            if let Some(other) = other {
-                // They were made when their VPCs were told apart.
-                let (one, two) = (other.id, entry.id);
-                return Err(StoreError::Corrupt(format!(
-                    "namespaces {one} and {two} are both {}, for the same clients: configure the VPCs (vpcs) that they \
-                     were made for",
-                    entry.name
-                )));
-            }
-            draft.put_namespace(entry);
+        let whole = recovered.whole;
+        if let Some((one, other)) = whole.clash(&registry) {
+            // They were made when their VPCs were told apart.
+            return Err(StoreError::Corrupt(format!(
+                "namespaces {} and {} are both {}, for the same clients: configure the VPCs (vpcs) that they were made \
+                 for",
+                one.id, other.id, other.name
+            )));
         }
-        recovered.services.into_iter().for_each(|entry| draft.put_service(entry));
-        for (service, instance, lease) in recovered.leases {
-            draft.renew(service, &instance, Some(lease));
-        }
-        let corrupt = |refusal: Refusal| StoreError::Corrupt(refusal.to_string());
-        let compiled = compile::compile(&draft, recovered.revision).map_err(corrupt)?;
-        let parts = draft.into_parts();
-        let entry = Entry::of(&nothing, &parts, recovered.revision, compiled.serials, false);
-        drop(tables);
-        registry.publish(compiled.snapshots);
-        registry.acknowledge(parts, entry);
-        registry.history.start(recovered.revision);
+        registry.put_whole(whole).map_err(|refusal| StoreError::Corrupt(refusal.to_string()))?;
         Ok(registry)
     }
 
@@ -287,10 +269,25 @@ impl Registry {
     }
 
     /// Drafts, compiles, commits, publishes. An error is everybody's.
-    fn try_batch(&mut self, batch: Vec<(Command, Option<Operation>)>) -> Result<Outcomes, Refusal> {
+    fn try_batch(&mut self, mut batch: Vec<(Command, Option<Operation>)>) -> Result<Outcomes, Refusal> {
         if let Some(reason) = &self.broken {
             return Err(Refusal::Store(reason.clone()));
         }
+        if let [(Command::Replicate(replica), _)] = &mut *batch {
+            match self.take_whole(std::mem::take(replica)) {
+                Ok(outcome) => return outcome.map(|outcome| vec![Ok(outcome)]),
+                Err(other) => *replica = other,
+            }
+            let touched = self.thaw(replica);
+            let result = self.try_drafted(batch);
+            self.freeze(&touched);
+            return result;
+        }
+        self.try_drafted(batch)
+    }
+
+    /// [`Self::try_batch`] of anything.
+    fn try_drafted(&mut self, batch: Vec<(Command, Option<Operation>)>) -> Result<Outcomes, Refusal> {
         if let [(Command::Withhold(what), _)] = &*batch {
             self.withhold(*what);
             return Ok(vec![Ok(Outcome::Done)]);

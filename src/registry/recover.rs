@@ -9,20 +9,16 @@ use std::thread;
 use super::draft::Due;
 use super::entry::{NamespaceEntry, ServiceEntry};
 use super::store::{Keys, Store, StoreError, Table};
+use super::whole::Whole;
 use super::{META_REVISION, rows};
-use crate::model::{OperationId, Revision, ServiceId};
+use crate::model::{Instance, OperationId, Revision, ServiceId};
 
 /// What a store held: everything acknowledged.
 pub(super) struct Recovered {
-    /// The revision of it.
-    pub(super) revision: Revision,
-    pub(super) namespaces: Vec<NamespaceEntry>,
-    /// With their instances.
-    pub(super) services: Vec<ServiceEntry>,
+    /// All of it.
+    pub(super) whole: Whole,
     /// Statuses that were to turn later.
     pub(super) due: Vec<Due>,
-    /// Instances that have a lease, in seconds.
-    pub(super) leases: Vec<(ServiceId, Box<str>, u32)>,
     /// The last operation.
     pub(super) last_operation: OperationId,
 }
@@ -53,7 +49,8 @@ pub(super) fn recover(store: &dyn Store) -> Result<Recovered, StoreError> {
     let last = store.scan(Table::Operations, &[], true, 1)?;
     let last = last.first().map(|(key, value)| rows::decode_operation(key, value)).transpose()?;
     let last_operation = last.map_or_else(OperationId::default, |operation| operation.id);
-    Ok(Recovered { revision, namespaces, services, due, leases, last_operation })
+    let whole = Whole { revision, namespaces, services, leases, ..Whole::default() };
+    Ok(Recovered { whole, due, last_operation })
 }
 
 /// What happens to instances at some time.
@@ -87,23 +84,34 @@ fn load_instances(store: &dyn Store, services: &mut [ServiceEntry]) -> Result<Ti
 /// Puts the instances within `keys` into their services, of which there are no others.
 fn load_part(store: &dyn Store, services: &mut [ServiceEntry], keys: Keys<'_>) -> Result<Timers, StoreError> {
     let mut timers = Timers::default();
-    // Instances come in the order of their services.
+    // Instances come in the order of their services, and of their ids. Those of one service are gathered apart, so that
+    // their list is as long as it has to be.
     let mut at = 0;
+    let mut gathered: Vec<Arc<Instance>> = Vec::new();
+    let put = |services: &mut [ServiceEntry], at: usize, gathered: &mut Vec<Arc<Instance>>| {
+        if let Some(entry) = services.get_mut(at).filter(|_| !gathered.is_empty()) {
+            entry.service.instances = gathered.drain(..).collect::<Vec<_>>().into();
+        }
+    };
     store.load_part(Table::Instances, keys, &mut |key, value| {
         let (id, instance) = rows::decode_instance(key, value)?;
-        while services.get(at).is_some_and(|entry| entry.id < id) {
-            at += 1;
+        if services.get(at).is_some_and(|entry| entry.id < id) {
+            put(services, at, &mut gathered);
+            while services.get(at).is_some_and(|entry| entry.id < id) {
+                at += 1;
+            }
         }
-        let entry = services.get_mut(at).filter(|entry| entry.id == id).ok_or_else(|| orphan(key))?;
+        services.get(at).filter(|entry| entry.id == id).ok_or_else(|| orphan(key))?;
         if instance.status_due != 0 {
             timers.due.push(Due { at: instance.status_due, service: id, instance: instance.id().into() });
         }
         if let Some(lease) = instance.lease() {
             timers.leases.push((id, instance.id().into(), lease));
         }
-        entry.service.instances.insert(Arc::new(instance));
+        gathered.push(Arc::new(instance));
         Ok(())
     })?;
+    put(services, at, &mut gathered);
     Ok(timers)
 }
 
@@ -183,7 +191,7 @@ mod tests {
         for count in 0..6 {
             let services: Vec<u8> = (1..=count).map(|number| number * 10).collect();
             let recovered = recover(&store(&services, &services)).unwrap();
-            let ids = recovered.services.iter().map(|entry| {
+            let ids = recovered.whole.services.iter().map(|entry| {
                 let ids: Vec<u8> = entry.service.instances.iter().map(|one| one.id().parse().unwrap()).collect();
                 assert_eq!(ids.iter().map(|one| id(*one)).collect::<Vec<_>>(), [*entry.id.as_bytes()]);
                 ids[0]

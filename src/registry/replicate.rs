@@ -2,14 +2,19 @@
 //!
 //! Ids, revisions and SOA serials are the other node's, so that both answer alike to the serial. Nothing is written:
 //! the other node has it, and a follower keeps the last state in a file of its own.
+//!
+//! Nobody but the registry itself asks a follower for instances. It keeps them frozen, and thaws those of the services
+//! that a change concerns for as long as it takes.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::Registry;
+use super::catalog::Catalog;
 use super::command::{Outcome, Refusal};
 use super::draft::Draft;
 use super::entry::{NamespaceEntry, ServiceEntry};
-use crate::model::{Instance, NamespaceId, Revision, ServiceId, ZoneSource};
+use crate::model::{Instance, Instances, NamespaceId, Revision, ServiceId, ZoneSource};
 use crate::wire::Name;
 
 /// Changes of another node, or all that it has.
@@ -27,7 +32,8 @@ pub struct Replica {
     pub namespaces: Vec<NamespaceEntry>,
     /// Namespaces that went, with everything in them.
     pub removed_namespaces: Vec<NamespaceId>,
-    /// Services that came or changed; their instances stay.
+    /// Services that came or changed; their instances stay. Where this is all there is, some of their instances may be
+    /// in them already.
     pub services: Vec<ServiceEntry>,
     /// Services that went, with their instances.
     pub removed_services: Vec<ServiceId>,
@@ -39,6 +45,55 @@ pub struct Replica {
     pub serials: Vec<(NamespaceId, u32)>,
     /// Zones of static records: new ones, or `None` for those that went.
     pub zones: Vec<(Name, Option<ZoneSource>)>,
+}
+
+impl Replica {
+    /// The services of `catalog` in which something may change.
+    fn touched(&self, catalog: &Catalog) -> Vec<ServiceId> {
+        if self.is_whole {
+            let known = catalog.services.keys().copied();
+            return known.chain(self.services.iter().map(|entry| entry.id)).collect();
+        }
+        let namespaces = self.removed_namespaces.iter().chain(self.namespaces.iter().map(|entry| &entry.id));
+        let within = namespaces.flat_map(|id| catalog.services_of(*id)).map(|entry| entry.id);
+        let services = self.services.iter().map(|entry| entry.id).chain(self.removed_services.iter().copied());
+        let instances = self.instances.iter().map(|(id, _)| *id);
+        let instances = instances.chain(self.removed_instances.iter().map(|(id, _)| *id));
+        let mut touched: Vec<_> = within.chain(services).chain(instances).collect();
+        touched.sort();
+        touched.dedup();
+        touched
+    }
+}
+
+impl Registry {
+    /// Thaws the instances of services in which a replica may change something, and gives their ids.
+    pub(super) fn thaw(&self, replica: &Replica) -> Vec<ServiceId> {
+        let mut catalog = self.catalog.write();
+        let touched = replica.touched(&catalog);
+        for id in &touched {
+            change_instances(&mut catalog, *id, Instances::thaw);
+        }
+        touched
+    }
+
+    /// Freezes them again.
+    pub(super) fn freeze(&self, touched: &[ServiceId]) {
+        let mut catalog = self.catalog.write();
+        for id in touched {
+            change_instances(&mut catalog, *id, Instances::freeze);
+        }
+    }
+}
+
+/// Changes how a service keeps its instances.
+fn change_instances(catalog: &mut Catalog, id: ServiceId, change: impl FnOnce(&mut Instances)) {
+    // The service at an apex is compiled anew with every change of its namespace.
+    if let Some(entry) = catalog.services.get(&id).filter(|entry| &*entry.name != ".") {
+        let mut entry = ServiceEntry::clone(entry);
+        change(&mut entry.service.instances);
+        catalog.services.insert(id, Arc::new(entry));
+    }
 }
 
 impl Draft<'_> {
@@ -65,10 +120,14 @@ impl Draft<'_> {
         }
         for mut entry in replica.services {
             self.namespace(entry.namespace).ok_or_else(|| orphan(format!("service {}", entry.id)))?;
+            entry.service.instances.thaw();
             if let Some(known) = self.service(entry.id)
                 && !replica.is_whole
             {
                 entry.service.instances = known.service.instances.clone();
+            } else if let Some(known) = self.catalog.services.get(&entry.id) {
+                // Those that are there are shared: whoever compares sees at once that they are the same.
+                entry.service.instances.share(&known.service.instances);
             }
             self.put_service(entry);
         }

@@ -182,7 +182,7 @@ pub(super) fn encode_instance(instance: &Instance) -> Box<[u8]> {
     let (packed, creator_length) = instance.packed();
     encode(&InstanceRow {
         creator_length,
-        packed,
+        packed: &packed,
         status: number(&STATUSES, &instance.status) | if instance.draining { DRAINING } else { 0 },
         status_due: instance.status_due,
         operation: instance.operation.0,

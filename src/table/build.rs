@@ -18,7 +18,7 @@ const NAMES_PER_SHARD: usize = 32;
 /// The table is laid out anew when shards hold this many names on average.
 const NAMES_PER_SHARD_MOST: usize = 64;
 /// Names from which on it pays to lay out with all cores.
-const PARALLEL_FROM: usize = 50_000;
+pub(super) const PARALLEL_FROM: usize = 50_000;
 
 /// One changed node.
 pub(super) struct Change<'c> {
@@ -86,7 +86,7 @@ fn copy_shards(next: &mut Snapshot, mut changes: Vec<Change<'_>>) {
 /// Spreads all names over a number of shards that suits them. Costs a copy of the table, and happens each time the
 /// number of names has doubled.
 fn lay_out(next: &mut Snapshot, base: &Snapshot, changes: &[Change<'_>]) {
-    let groups = (next.names / (NAMES_PER_SHARD * GROUP)).next_power_of_two();
+    let groups = groups(next.names);
     next.groups = vec![empty_group(); groups];
     let changed: HashSet<&[u8]> =
         if base.names == 0 { HashSet::new() } else { changes.iter().map(|change| change.name).collect() };
@@ -100,7 +100,6 @@ fn lay_out(next: &mut Snapshot, base: &Snapshot, changes: &[Change<'_>]) {
     let shard_of = |hash: u64| hash as usize & (groups * GROUP - 1);
     nodes.sort_unstable_by_key(|(hash, _)| shard_of(*hash));
 
-    let cores = || thread::available_parallelism().map_or(1, usize::from);
     let share = groups.div_ceil(if nodes.len() < PARALLEL_FROM { 1 } else { cores() });
     thread::scope(|scope| {
         let mut rest = &nodes[..];
@@ -112,6 +111,16 @@ fn lay_out(next: &mut Snapshot, base: &Snapshot, changes: &[Change<'_>]) {
             scope.spawn(move || fill_groups(groups, first, own, shard_of));
         }
     });
+}
+
+/// How many groups suit so many names.
+pub(super) fn groups(names: usize) -> usize {
+    (names / (NAMES_PER_SHARD * GROUP)).next_power_of_two()
+}
+
+/// How many threads can work at once.
+pub(super) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Fills `groups`, whose first shard is number `first`, with `nodes`, which are in the order of shards.
@@ -137,7 +146,7 @@ fn fill_groups(
 
 /// Builds shards; keeps its working space from one to the next.
 #[derive(Default)]
-struct ShardBuilder {
+pub(super) struct ShardBuilder {
     /// Nodes back to back.
     nodes: Vec<u64>,
     /// Tag and offset of each node.
@@ -148,7 +157,7 @@ struct ShardBuilder {
 
 impl ShardBuilder {
     /// A shard of `nodes`, given by tag.
-    fn build<'c>(&mut self, nodes: impl Iterator<Item = (u32, Content<'c>)>) -> Shard {
+    pub(super) fn build<'c>(&mut self, nodes: impl Iterator<Item = (u32, Content<'c>)>) -> Shard {
         self.nodes.clear();
         self.offsets.clear();
         for (tag, content) in nodes {

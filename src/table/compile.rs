@@ -3,13 +3,16 @@
 //! Which instances answer is decided here, not per query: the healthy ones, or all of them where none is healthy
 //! (Route 53 Developer Guide, "Multivalue answer routing": fail-open).
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use super::draft::{NodeDraft, RrSetDraft, ServiceEntry};
 use super::edit::Editor;
 use super::encode::static_flags;
+use super::fill::Fill;
 use super::node::{Flags, Layer};
 use crate::model::{HealthStatus, Instance, Instances, NamespaceType, RecordType, RoutingPolicy, Service, ZoneSource};
 use crate::wire::types::rtype;
-use crate::wire::{Name, NameError, wire_labels};
+use crate::wire::{MAX_LABEL, MAX_LENGTH, Name, NameError, wire_labels};
 use crate::zone;
 
 /// TTL of NS records in seconds, as in Route 53's zones.
@@ -177,6 +180,51 @@ pub fn put_service(
     Ok(())
 }
 
+/// Puts a service all of whose names are new, and those of its instances: how many names it has directly below the apex;
+/// `None`, and nothing is put, if it takes more than that, and so an editor.
+pub fn fill_service(fill: &mut Fill, zone: &Zone, name: &str, service: &Service) -> Result<Option<u32>, NameError> {
+    if name != "." && service.dns_records.is_empty() {
+        return Ok(Some(0));
+    }
+    let targets = targets(Some(service));
+    let apex = zone.apex.as_wire();
+    let length = 1 + name.len() + apex.len();
+    let fits = |id: &str| is_plain(id) && 1 + id.len() + length <= MAX_LENGTH;
+    if !is_plain(name) || length > MAX_LENGTH || !targets.ids().all(fits) {
+        return Ok(None);
+    }
+    let shown = Shown::of_all(service);
+    let draft = draft_of(service, &shown)?;
+    // Names end where the buffer does, so that instances share that of their service.
+    let mut wire = [0; MAX_LENGTH];
+    wire[MAX_LENGTH - apex.len()..].copy_from_slice(apex);
+    let owner = put_label(&mut wire, MAX_LENGTH - apex.len(), name);
+    fill.put(&wire[owner..], (1 + name.len()) as u8, targets.len() as u32, &draft);
+    if let Some(ttl) = service.ttl(RecordType::Srv) {
+        for (instance, shown) in targets.iter().zip(&shown) {
+            let start = put_label(&mut wire, owner, instance.id());
+            let apex_offset = (2 + instance.id().len() + name.len()) as u8;
+            fill.put_addresses(&wire[start..], apex_offset, ttl, (shown.v4, shown.v6));
+        }
+    }
+    Ok(Some(1))
+}
+
+/// Whether a text is one label with nothing special about it.
+fn is_plain(label: &str) -> bool {
+    (1..=MAX_LABEL).contains(&label.len()) && !label.contains('.') && label != "*"
+}
+
+/// Puts a label in lower case before the name that begins at `end`, and gives the place of its first octet.
+fn put_label(wire: &mut [u8], end: usize, label: &str) -> usize {
+    let start = end - label.len() - 1;
+    wire[start] = label.len() as u8;
+    let octets = &mut wire[start + 1..end];
+    octets.copy_from_slice(label.as_bytes());
+    octets.make_ascii_lowercase();
+    start
+}
+
 /// The instances that have names of their own: those of a service with SRV records.
 pub(crate) fn targets(service: Option<&Service>) -> &Instances {
     const NONE: &Instances = &Instances::EMPTY;
@@ -193,41 +241,70 @@ fn put_instance(editor: &mut Editor<'_>, zone: &Zone, name: &Name, instance: &In
 
 /// The node of a service.
 fn service_draft(service: &Service) -> Result<NodeDraft, NameError> {
-    let sets = service.dns_records.iter().map(|record| record_set(service, record.record_type, record.ttl));
+    draft_of(service, &Shown::of_all(service))
+}
+
+/// What DNS shows of an instance.
+#[derive(Clone, Copy)]
+struct Shown<'s> {
+    instance: &'s Instance,
+    v4: Option<[u8; 4]>,
+    v6: Option<[u8; 16]>,
+    port: Option<u16>,
+}
+
+impl<'s> Shown<'s> {
+    /// That of each instance, in their order.
+    fn of_all(service: &'s Service) -> Vec<Self> {
+        service.instances.iter().map(|instance| Self::of(instance)).collect()
+    }
+
+    fn of(instance: &'s Instance) -> Self {
+        let mut shown = Self { instance, v4: None, v6: None, port: None };
+        for (key, value) in instance.attributes().iter() {
+            match key {
+                "AWS_INSTANCE_IPV4" => shown.v4 = value.parse().ok().map(|address: Ipv4Addr| address.octets()),
+                "AWS_INSTANCE_IPV6" => shown.v6 = value.parse().ok().map(|address: Ipv6Addr| address.octets()),
+                "AWS_INSTANCE_PORT" => shown.port = value.parse().ok(),
+                _ => {}
+            }
+        }
+        shown
+    }
+}
+
+/// The node of a service, of whose instances `all` is shown.
+fn draft_of(service: &Service, all: &[Shown<'_>]) -> Result<NodeDraft, NameError> {
+    let sets = service.dns_records.iter().map(|record| record_set(service, all, record.record_type, record.ttl));
     let is_empty = service.instances.iter().all(|instance| instance.draining);
     let flags = if is_empty { Flags::NO_INSTANCES } else { Flags::default() };
     Ok(NodeDraft { flags, sets: sets.collect::<Result<_, _>>()? })
 }
 
 /// The RRset of one type, from the instances that answer and have what it takes.
-fn record_set(service: &Service, record_type: RecordType, ttl: u32) -> Result<RrSetDraft, NameError> {
+fn record_set(
+    service: &Service,
+    all: &[Shown<'_>],
+    record_type: RecordType,
+    ttl: u32,
+) -> Result<RrSetDraft, NameError> {
     let shown = match service.routing_policy {
         RoutingPolicy::Multivalue => service.limit().unwrap_or(u32::MAX),
         RoutingPolicy::Weighted => 1,
     };
     Ok(match record_type {
-        RecordType::A => {
-            let addresses = answering(service, |instance| instance.ipv4().map(|address| address.octets()));
-            let addresses = distinct(addresses);
-            RrSetDraft::V4 { ttl, shown, addresses }
-        }
-        RecordType::Aaaa => {
-            let addresses = answering(service, |instance| instance.ipv6().map(|address| address.octets()));
-            let addresses = distinct(addresses);
-            RrSetDraft::V6 { ttl, shown, addresses }
-        }
+        RecordType::A => RrSetDraft::V4 { ttl, shown, addresses: distinct(answering(all, |one| one.v4)) },
+        RecordType::Aaaa => RrSetDraft::V6 { ttl, shown, addresses: distinct(answering(all, |one| one.v6)) },
         RecordType::Srv => {
-            let entries = answering(service, |instance| {
-                let mut labels = wire_labels(instance.id()).ok()?;
+            let entries = answering(all, |one| {
+                let mut labels = wire_labels(one.instance.id()).ok()?;
                 labels.pop();
-                let v4 = instance.ipv4().map(|address| address.octets());
-                let v6 = instance.ipv6().map(|address| address.octets());
-                Some(ServiceEntry { port: instance.port()?, labels, v4, v6 })
+                Some(ServiceEntry { port: one.port?, labels, v4: one.v4, v6: one.v6 })
             });
             RrSetDraft::Services { ttl, shown, entries }
         }
         RecordType::Cname => {
-            let targets = answering(service, Instance::cname);
+            let targets = answering(all, |one| one.instance.cname());
             let targets = targets.into_iter().map(wire_labels).collect::<Result<_, _>>()?;
             RrSetDraft::Aliases { ttl, targets }
         }
@@ -236,11 +313,11 @@ fn record_set(service: &Service, record_type: RecordType, ttl: u32) -> Result<Rr
 
 /// What `pick` takes from the instances that answer: the healthy ones with something to give, or all with
 /// something to give where none of them is healthy. One that drains never answers.
-fn answering<'s, T>(service: &'s Service, pick: impl Fn(&'s Instance) -> Option<T>) -> Vec<T> {
+fn answering<'a, 's, T>(all: &'a [Shown<'s>], pick: impl Fn(&'a Shown<'s>) -> Option<T>) -> Vec<T> {
     let picked = |healthy_only: bool| {
-        let instances = service.instances.iter().filter(|instance| !instance.draining);
-        let answering = instances.filter(move |instance| !healthy_only || instance.status != HealthStatus::Unhealthy);
-        answering.filter_map(|instance| pick(instance)).collect()
+        let instances = all.iter().filter(|one| !one.instance.draining);
+        let answering = instances.filter(move |one| !healthy_only || one.instance.status != HealthStatus::Unhealthy);
+        answering.filter_map(&pick).collect()
     };
     let healthy: Vec<T> = picked(true);
     if healthy.is_empty() { picked(false) } else { healthy }

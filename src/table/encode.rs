@@ -94,6 +94,27 @@ pub(super) fn put_layer(
     node.finish(apex_offset, own_flags.with(kept_flags.unwrap_or_default()), before.map_or(0, Node::children));
 }
 
+/// Appends the node of an instance's name, which has nothing else.
+pub(super) fn put_addresses(
+    words: &mut Vec<u64>,
+    name: &[u8],
+    apex_offset: u8,
+    ttl: u32,
+    v4: Option<[u8; 4]>,
+    v6: Option<[u8; 16]>,
+) {
+    let sets = usize::from(v4.is_some()) + usize::from(v6.is_some());
+    let mut node = NodeEncoder::new(words, name, sets);
+    let head = || SetHead { ttl, count: 1, shown: 1 };
+    if let Some(address) = v4 {
+        node.set(rtype::A, kind::ADDRESSES_V4, Layer::Services, head(), &address);
+    }
+    if let Some(address) = v6 {
+        node.set(rtype::AAAA, kind::ADDRESSES_V6, Layer::Services, head(), &address);
+    }
+    node.finish(apex_offset, Flags::SERVICE_DATA, 0);
+}
+
 /// Appends the node of a name that has static data alone. `octets` is working space.
 pub(super) fn put_static(words: &mut Vec<u64>, owner: Owner<'_>, apex_length: usize, octets: &mut Vec<u8>) {
     let name = owner.name();
@@ -142,11 +163,14 @@ impl RrSetDraft {
                 node.set(rtype, kind::ADDRESSES_V6, layer, head, cast_slice(addresses));
             }
             Self::Services { ttl, shown, entries } => {
-                let items = with_offsets(entries.iter().map(ServiceEntry::encode));
+                let items = with_offsets(entries, ServiceEntry::encode);
                 node.set(rtype, kind::SERVICES, layer, head(ttl, entries.len(), *shown), &items);
             }
             Self::Aliases { ttl, targets } => {
-                let items = with_offsets(targets.iter().map(|name| [&[name.len() as u8], &name[..]].concat()));
+                let items = with_offsets(targets, |name, items| {
+                    items.push(name.len() as u8);
+                    items.extend_from_slice(name);
+                });
                 node.set(rtype, kind::ALIASES, layer, head(ttl, targets.len(), 1), &items);
             }
             Self::Records { rtype, ttl, rdata } => {
@@ -161,26 +185,25 @@ impl RrSetDraft {
 }
 
 impl ServiceEntry {
-    /// The item as it lies in the set.
-    fn encode(&self) -> Vec<u8> {
+    /// Appends the item as it lies in the set.
+    fn encode(&self, items: &mut Vec<u8>) {
         let flags = self.v4.map_or(0, |_| HAS_V4) | self.v6.map_or(0, |_| HAS_V6);
-        let mut item = vec![flags, self.labels.len() as u8];
-        item.extend_from_slice(&self.port.to_be_bytes());
-        item.extend(self.v4.iter().flatten());
-        item.extend(self.v6.iter().flatten());
-        item.extend_from_slice(&self.labels);
-        item
+        items.extend_from_slice(&[flags, self.labels.len() as u8]);
+        items.extend_from_slice(&self.port.to_be_bytes());
+        items.extend(self.v4.iter().flatten());
+        items.extend(self.v6.iter().flatten());
+        items.extend_from_slice(&self.labels);
     }
 }
 
-/// Items behind the list of their offsets, which count from the set's start.
-fn with_offsets(items: impl ExactSizeIterator<Item = Vec<u8>>) -> Vec<u8> {
+/// Items, each appended by `put`, behind the list of their offsets, which count from the set's start.
+fn with_offsets<T>(items: &[T], put: impl Fn(&T, &mut Vec<u8>)) -> Vec<u8> {
     let list = (items.len() * 4).next_multiple_of(8);
     let mut octets = vec![0; list];
-    for (index, item) in items.enumerate() {
+    for (index, item) in items.iter().enumerate() {
         let offset = (SET_HEADER * 8 + octets.len()) as u32;
         octets[index * 4..][..4].copy_from_slice(&offset.to_ne_bytes());
-        octets.extend_from_slice(&item);
+        put(item, &mut octets);
     }
     octets
 }

@@ -32,6 +32,7 @@ mod difference;
 mod draft;
 mod edit;
 mod encode;
+mod fill;
 mod networks;
 mod node;
 mod publish;
@@ -42,6 +43,7 @@ mod withheld;
 
 pub use draft::{NodeDraft, RrSetDraft, ServiceEntry};
 pub use edit::Editor;
+pub use fill::{Fill, finish};
 pub use networks::Networks;
 pub use node::{Addresses, Aliases, Flags, Layer, Node, Records, RrSet, ServiceTarget, Services};
 pub use publish::{Handle, Publisher, View};

@@ -16,8 +16,8 @@ pub mod types;
 mod writer;
 
 pub use edns::{Edns, Options};
+pub(crate) use name::{MAX_LABEL, MAX_LENGTH, name_length, wire_labels};
 pub use name::{Name, NameError, NameKey, ShortKey};
-pub(crate) use name::{name_length, wire_labels};
 pub use plain::{PLAIN_ROOM, PlainQuestion, PlainRecords};
 pub use query::{Fault, HEADER_LENGTH, Query};
 pub use reader::{Reader, Short};

@@ -5,9 +5,9 @@ use std::fmt;
 use wide::u8x16;
 
 /// Longest name in octets, lengths and root label included (RFC 1035 §2.3.4).
-const MAX_LENGTH: usize = 255;
+pub(crate) const MAX_LENGTH: usize = 255;
 /// Longest label in octets.
-const MAX_LABEL: usize = 63;
+pub(crate) const MAX_LABEL: usize = 63;
 
 //----------- Name -------------------------------------------------------------------------------------------
 

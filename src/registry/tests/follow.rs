@@ -8,7 +8,7 @@ fn name(text: &str) -> Name {
 }
 
 /// All that a registry has, as another node would send it.
-fn replica(of: &Registry, name_servers: &[&str]) -> Replica {
+pub(super) fn replica(of: &Registry, name_servers: &[&str]) -> Replica {
     let catalog = of.catalog();
     let catalog = catalog.read();
     let services: Vec<_> = catalog.services_after(None).map(|entry| ServiceEntry::clone(entry)).collect();

@@ -2,6 +2,7 @@
 
 mod conflicts;
 mod follow;
+mod whole;
 mod zones;
 
 use std::path::Path;

@@ -8,7 +8,7 @@ use prost::bytes::Bytes;
 use super::choice::{Choice, Followed};
 use super::{MESSAGE, shown};
 use crate::channel::grpc::proto::StateChunk;
-use crate::model::Revision;
+use crate::model::{Instances, Revision};
 use crate::registry::{Catalog, NamespaceEntry, ServiceEntry};
 
 /// All that a follower gets of a state: shared with the catalog, so that taking it is quick.
@@ -63,8 +63,8 @@ pub(crate) struct Chunks {
     hash: u64,
     namespaces: std::vec::IntoIter<(Arc<NamespaceEntry>, u32)>,
     services: std::vec::IntoIter<Arc<ServiceEntry>>,
-    /// The service whose instances are next, its id, and the place of the next one.
-    current: Option<(Arc<ServiceEntry>, Bytes, usize)>,
+    /// The instances of a service that are next, its id, and the place of the next one.
+    current: Option<(Instances, Bytes, usize)>,
     /// For the first chunk.
     name_servers: Vec<String>,
     is_begun: bool,
@@ -76,8 +76,8 @@ impl Chunks {
     fn fill(&mut self, chunk: &mut StateChunk) -> bool {
         let mut size = 0;
         while size < MESSAGE {
-            if let Some((entry, id, at)) = &mut self.current {
-                if let Some(instance) = entry.service.instances.iter().as_slice().get(*at) {
+            if let Some((instances, id, at)) = &mut self.current {
+                if let Some(instance) = instances.iter().as_slice().get(*at) {
                     let instance = shown::instance(id.clone(), instance);
                     size += instance.encoded_len() + 4;
                     chunk.instances.push(instance);
@@ -92,7 +92,8 @@ impl Chunks {
             } else if let Some(entry) = self.services.next() {
                 let service = shown::service(&entry);
                 size += service.encoded_len() + 4;
-                self.current = Some((entry, service.id.clone(), 0));
+                // A follower keeps them frozen.
+                self.current = Some((entry.service.instances.thawed(), service.id.clone(), 0));
                 chunk.services.push(service);
             } else {
                 return false;

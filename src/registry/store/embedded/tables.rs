@@ -5,7 +5,10 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::path::Path;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use fjall::{AbstractTree, Keyspace};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
@@ -46,25 +49,41 @@ fn fault(path: &Path, error: &io::Error) -> StoreError {
     io_fault(path, "read it", error)
 }
 
-/// Compares every table of `rows` with its checksum.
+/// Compares every table of `rows` with its checksum, with all cores.
 pub(super) fn check_tables(rows: &Keyspace) -> Result<(), StoreError> {
-    let mut buffer = vec![0; BUFFER];
     // Holds its tables, whatever is merged meanwhile.
     let version = rows.tree.current_version();
-    for table in version.iter_tables() {
-        let path = rows.path().join("tables").join(table.id().to_string());
-        let fault = |error| fault(&path, &error);
-        let mut file = File::open(&path).map_err(fault)?;
-        let mut hash = Xxh3::new();
-        loop {
-            match file.read(&mut buffer).map_err(fault)? {
-                0 => break,
-                read => hash.update(&buffer[..read]),
-            }
+    let folder = rows.path().join("tables");
+    let tables = version.iter_tables().map(|table| (folder.join(table.id().to_string()), table.checksum().into_u128()));
+    let tables: Vec<(PathBuf, u128)> = tables.collect();
+    let next = AtomicUsize::new(0);
+    let check = || {
+        let mut buffer = vec![0; BUFFER];
+        while let Some((path, checksum)) = tables.get(next.fetch_add(1, Ordering::Relaxed)) {
+            check_table(path, *checksum, &mut buffer)?;
         }
-        if hash.digest128() != table.checksum().into_u128() {
-            return Err(corrupt(&path, "its checksum is another"));
+        Ok(())
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(tables.len());
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(check)).collect();
+        let own = check();
+        let others = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        // All are waited for, also where one has found a fault.
+        others.fold(own, Result::and)
+    })
+}
+
+/// Compares the table in the file `path` with its checksum.
+fn check_table(path: &Path, checksum: u128, buffer: &mut [u8]) -> Result<(), StoreError> {
+    let fault = |error| fault(path, &error);
+    let mut file = File::open(path).map_err(fault)?;
+    let mut hash = Xxh3::new();
+    loop {
+        match file.read(buffer).map_err(fault)? {
+            0 => break,
+            read => hash.update(&buffer[..read]),
         }
     }
-    Ok(())
+    if hash.digest128() == checksum { Ok(()) } else { Err(corrupt(path, "its checksum is another")) }
 }
