@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use memchr::memchr;
+
 /// Ends a key; cannot occur in keys or values, which hold no control characters but tabs.
 const KEY_END: char = '\u{1f}';
 /// Ends a value.
@@ -21,6 +23,17 @@ pub(super) fn pack<'a>(packed: &mut String, pairs: impl IntoIterator<Item = (&'a
         packed.push_str(value);
         packed.push(VALUE_END);
     }
+}
+
+/// Octets of a pair in a packed map.
+pub(super) fn packed_length(key: &str, value: &str) -> usize {
+    key.len() + value.len() + 2
+}
+
+/// The key and the value of a pair.
+fn split(pair: &str) -> Option<(&str, &str)> {
+    let end = memchr(KEY_END as u8, pair.as_bytes())?;
+    Some((pair.get(..end)?, pair.get(end + 1..)?))
 }
 
 /// An ordered map from string to string.
@@ -49,7 +62,7 @@ impl Attributes {
     }
 
     /// All pairs in insertion order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
         self.pairs().iter()
     }
 
@@ -94,10 +107,20 @@ impl<'a> Pairs<'a> {
         Self(packed)
     }
 
-    /// Whether every pair is one of key and value.
-    pub(super) fn is_whole(self) -> bool {
-        (self.0.is_empty() || self.0.ends_with(VALUE_END))
-            && self.0.split_terminator(VALUE_END).all(|pair| pair.matches(KEY_END).count() == 1)
+    /// Calls `each` with every pair, in their order; `None` where something is no pair of key and value.
+    pub(super) fn each(self, mut each: impl FnMut(&'a str, &'a str)) -> Option<()> {
+        let mut rest = self.0;
+        while !rest.is_empty() {
+            let end = memchr(VALUE_END as u8, rest.as_bytes())?;
+            let (pair, tail) = (rest.get(..end)?, rest.get(end + 1..)?);
+            let (key, value) = split(pair)?;
+            if memchr(KEY_END as u8, value.as_bytes()).is_some() {
+                return None;
+            }
+            each(key, value);
+            rest = tail;
+        }
+        Some(())
     }
 
     /// The value of `key`.

@@ -90,7 +90,7 @@ fn load_part(store: &dyn Store, services: &mut [ServiceEntry], keys: Keys<'_>) -
     // Instances come in the order of their services.
     let mut at = 0;
     store.load_part(Table::Instances, keys, &mut |key, value| {
-        let (id, instance) = rows::decode_instance(key, value)?;
+        let (id, instance, revision) = rows::decode_instance(key, value)?;
         while services.get(at).is_some_and(|entry| entry.id < id) {
             at += 1;
         }
@@ -101,6 +101,8 @@ fn load_part(store: &dyn Store, services: &mut [ServiceEntry], keys: Keys<'_>) -
         if let Some(lease) = instance.lease() {
             timers.leases.push((id, instance.id().into(), lease));
         }
+        // That of the service's row is older where instances alone have changed since.
+        entry.instances_revision = entry.instances_revision.max(revision.unwrap_or_default());
         entry.service.instances.insert(Arc::new(instance));
         Ok(())
     })?;
@@ -170,7 +172,7 @@ mod tests {
             let mut instance = Instance::new(&owner.to_string(), None, []);
             instance.status_due = u64::from(*owner);
             let id = ServiceId::from_bytes(&id(*owner)).unwrap();
-            put(Table::Instances, &rows::instance_key(id, instance.id()), rows::encode_instance(&instance))
+            put(Table::Instances, &rows::instance_key(id, instance.id()), rows::encode_instance(&instance, None))
         };
         let namespaces = [put(Table::Namespaces, namespace.id.as_bytes(), rows::encode_namespace(&namespace))];
         let writes = namespaces.into_iter().chain(services).chain(owners.iter().map(instance));
