@@ -1,6 +1,8 @@
 //! The real program with one million instances: what is stored, how it is started, and what DNS says.
 
-use std::io::{BufRead, BufReader};
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -76,6 +78,25 @@ pub(crate) fn fill(folder: &Path, services: u32) {
     registry.apply(RegistryCommand::Import(state)).expect("a sound state");
 }
 
+//----------- The disk ---------------------------------------------------------
+
+/// How often a second a page appended to a file in `folder` can be brought to disk, one after the other: more single
+/// durable changes than that there cannot be.
+#[allow(dead_code, reason = "not every benchmark compares itself with the disk")]
+pub(crate) fn syncs(folder: &Path) -> f64 {
+    let path = folder.join("syncs");
+    let mut file = OpenOptions::new().create(true).append(true).open(&path).expect("a file");
+    let (begun, mut count) = (Instant::now(), 0);
+    while begun.elapsed() < Duration::from_secs(3) {
+        file.write_all(&[0x5a; 4096]).expect("a page");
+        file.sync_data().expect("a disk");
+        count += 1;
+    }
+    let rate = f64::from(count) / begun.elapsed().as_secs_f64();
+    fs::remove_file(path).expect("a file that goes");
+    rate
+}
+
 //----------- Server -----------------------------------------------------------
 
 /// The program.
@@ -93,7 +114,9 @@ impl Server {
         let other = if channel == "api" { "--grpc" } else { "--api" };
         let keys = [("FINGERPOST_ACCESS_KEY_ID", "bench"), ("FINGERPOST_SECRET_ACCESS_KEY", "secret")];
         let keys = if channel == "api" { &keys[..] } else { &[] };
-        let mut child = Command::new(env!("CARGO_BIN_EXE_fingerpost"))
+        // Another program than the one just built, to be compared with it.
+        let program = std::env::var_os("BENCH_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_fingerpost").into());
+        let mut child = Command::new(program)
             .args(["serve", "--dns", "127.0.0.1:0", "--admin", "127.0.0.1:0", other, "off"])
             .args([&format!("--{channel}"), "127.0.0.1:0", "--log-level", "error", "--data-dir"])
             .arg(folder)
@@ -137,12 +160,35 @@ impl Server {
         records.map(|record| u32::from_be_bytes(record[12..].try_into().expect("four octets"))).collect()
     }
 
+    /// The time that each kind of its threads has used so far, by name.
+    #[allow(dead_code, reason = "not every benchmark looks at the threads")]
+    pub(crate) fn processor(&self) -> BTreeMap<String, Duration> {
+        times_of(self.child.id())
+    }
+
     /// A line of its status in MB.
     pub(crate) fn resident(&self, key: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
         let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("the line");
         line.split_whitespace().find_map(|word| word.parse::<u64>().ok()).expect("a number") / 1000
     }
+}
+
+/// The time that each kind of threads of a process has used so far, by name.
+#[allow(dead_code, reason = "not every benchmark looks at the threads")]
+pub(crate) fn times_of(process: u32) -> BTreeMap<String, Duration> {
+    let mut times = BTreeMap::new();
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).expect("its threads");
+    for task in tasks.map(|task| task.expect("a thread").path()) {
+        // One that has just ended has told nobody.
+        let Ok(text) = fs::read_to_string(task.join("stat")) else { continue };
+        let (Some(start), Some(end)) = (text.find('('), text.rfind(')')) else { continue };
+        let ticks =
+            text[end + 1..].split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("ticks"));
+        // A hundred ticks a second, as every Linux tells.
+        *times.entry(text[start + 1..end].to_owned()).or_default() += Duration::from_millis(ticks.sum::<u64>() * 10);
+    }
+    times
 }
 
 impl Drop for Server {
