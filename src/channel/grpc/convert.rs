@@ -123,7 +123,7 @@ pub(super) fn instance(
 
 fn put_instance(put: proto::PutInstance, scope: &Scope<'_>) -> Result<Push, Bad> {
     let (service, id) = instance(put.service, put.id, scope)?;
-    let pairs: Vec<(&str, &str)> = pairs(&put.attributes);
+    let pairs = put.attributes.pairs();
     first_fault(attributes::instance(&pairs, &[]))?;
     Ok(Push::PutInstance { service, instance: Instance::new(&id, None, pairs.iter().copied()) })
 }
