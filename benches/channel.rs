@@ -1,5 +1,5 @@
-//! The gRPC channel at one million instances, as `cargo bench --bench channel [SERVICES]`: how many changes go through
-//! one stream, and how soon DNS shows them while it answers queries.
+//! The gRPC channel at one million instances, as `cargo bench --bench channel [SERVICES] [stream] [alone] [queries]`: how
+//! many changes go through one stream, and how soon DNS shows them while it answers queries.
 //!
 //! The real program, durable. First as many changes as one stream takes, with the time of the processors that each
 //! costs, by thread; the client writes its requests ready-made, because it runs on the same cores. Then single changes,
@@ -33,6 +33,8 @@ use million::{INSTANCES, NAMESPACE, Server, attributes, fill, instance_id, servi
 
 mod million;
 
+/// What can be asked for alone.
+const PARTS: [&str; 3] = ["stream", "alone", "queries"];
 /// How long each part takes.
 const DURATION: Duration = Duration::from_secs(10);
 /// Changes a second in the second part, and in one batch of it.
@@ -49,9 +51,13 @@ fn main() {
     let services = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(125_000);
     assert!(services <= 1 << (32 - VERSION_BITS), "so many services do not fit into addresses");
     let folder = tempfile::tempdir().expect("a folder");
+    let parts: Vec<String> = std::env::args().skip(1).filter(|one| PARTS.contains(&&**one)).collect();
+    let has = |part: &str| parts.is_empty() || parts.iter().any(|one| one == part);
+    // A folder that stays, for one run after the other.
     let kept = std::env::var_os("BENCH_DATA").map(PathBuf::from);
     let path = kept.as_deref().unwrap_or(folder.path());
-    if !path.join("registry-v2").exists() {
+    let is_filled = path.join("changed").exists();
+    if !is_filled {
         fill(path, services);
     }
     let server = Server::start(path, "grpc");
@@ -60,10 +66,13 @@ fn main() {
     let runtime = Runtime::new().expect("a runtime");
     // So that every address says whose it is.
     let begun = Instant::now();
-    let (count, _) =
-        runtime.block_on(changes(&server, Some(services * INSTANCES), |number| (number / INSTANCES, number)));
-    println!("every instance changed once: {count} in {:.1?}", begun.elapsed());
-    for round in 1..=3 {
+    if !is_filled {
+        let (count, _) =
+            runtime.block_on(changes(&server, Some(services * INSTANCES), |number| (number / INSTANCES, number)));
+        println!("every instance changed once: {count} in {:.1?}", begun.elapsed());
+        std::fs::write(path.join("changed"), "").expect("a file");
+    }
+    for round in (1..=3).filter(|_| has("stream")) {
         let before = processor(&server);
         let (count, elapsed) = runtime.block_on(changes(&server, None, move |_| {
             let service = fastrand::u32(..services);
@@ -77,13 +86,13 @@ fn main() {
         });
         println!("    microseconds of a processor for each: {}", used.collect::<Vec<_>>().join(", "));
     }
-    for round in 1..=3 {
+    for round in (1..=3).filter(|_| has("alone")) {
         println!("a page appended and brought to disk, {round}: {:.0}/s one after the other", syncs(path));
         let mut times = runtime.block_on(alone(&server, services));
         println!("single changes, each sent when the one before is done, {round}: {:.0}/s", times.len() as f64 / 3.0);
         report("from request to reply", &format!("alone-{round}"), &mut times);
     }
-    for round in 1..=3 {
+    for round in (1..=3).filter(|_| has("queries")) {
         let quiet = undisturbed(&server, services, round);
         let beside = paced(&server, &runtime, services, round);
         println!("    99 % of the queries beside changes: {:.2} times as long as without", beside / quiet);
@@ -119,7 +128,7 @@ fn change(service: u32, number: u32) -> (Command, u32) {
     let put = PutInstance {
         service: Some(ServiceName { service: service_name(service), namespace: NAMESPACE.into() }),
         id: instance_id(service, number % INSTANCES),
-        attributes: pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<BTreeMap<_, _>>(),
+        attributes: pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
     };
     (Command { command: Some(Kind::PutInstance(put)) }, address)
 }

@@ -351,7 +351,7 @@ fn response_code(outcome: Outcome) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Attributes, DnsRecord, NamespaceType};
+    use crate::model::{DnsRecord, NamespaceType};
     use crate::registry::{Command, Push, PutNamespace, PutService, Registry, ServiceName};
 
     /// A service `api.e.test` with so many instances, and an explainer of it.

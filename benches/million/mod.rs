@@ -168,7 +168,7 @@ impl Server {
 
     /// A line of its status in MB.
     pub(crate) fn resident(&self, key: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its status");
         let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("the line");
         line.split_whitespace().find_map(|word| word.parse::<u64>().ok()).expect("a number") / 1000
     }

@@ -367,9 +367,15 @@ impl Registry {
         } else {
             // What is left to be made cannot be refused any more, and takes about as long as the store does.
             thread::scope(|scope| {
-                let written = scope.spawn(|| self.store.commit(&rows));
+                let thread = thread::Builder::new().name("registry-store".into());
+                let written = thread.spawn_scoped(scope, || self.store.commit(&rows));
                 let made = make();
-                (made, written.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                let written = match written {
+                    Ok(written) => written.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                    // No more threads: one after the other, then.
+                    Err(_) => self.store.commit(&rows),
+                };
+                (made, written)
             })
         };
         // Our own hold on a snapshot must not keep it in the list of retired ones.

@@ -79,7 +79,7 @@ const TABLE: u64 = 64 << 20;
 /// a row is written about five times until it rests, where it was fifteen times with tables of 8 MB in levels.
 const YOUNG: u8 = 8;
 /// How much what is done in the background gives way to answers and commits.
-const NICE: i32 = 5;
+const NICE: i32 = 3;
 /// Octets of rows that are read and compared as one.
 const BLOCK: u32 = 16 << 10;
 /// Full memtables from which on commits wait, and young tables. `fjall` itself waits at 4 and at 30, but for a tenth of
