@@ -9,7 +9,8 @@
 //! Commands that wait are taken together: they are applied one after the other to a draft, which is compiled into
 //! answer tables, committed to the store as one batch, published, put into the [`Catalog`], and only then acknowledged.
 //! Whoever has an acknowledged revision finds it after a crash, sees it in DNS and reads it from the catalog. While the
-//! store works, the next batch gathers; nothing ever waits for company.
+//! store works, the next batch gathers; nothing ever waits for company. Of a large batch, the store writes while the
+//! tables are finished, of which nothing can fail any more; it is published when both are done.
 
 mod catalog;
 mod command;
