@@ -11,7 +11,12 @@ fn main() -> Result<(), Box<dyn error::Error>> {
     // For server reflection.
     fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
     // Attributes in an order that is always the same; ids that thousands of messages share.
-    tonic_prost_build::configure().btree_map(".").bytes(".").compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        .btree_map(".")
+        .bytes(".")
+        // Written by hand, because so many of them come.
+        .extern_path(".fingerpost.v1.PutInstance", "crate::channel::grpc::put_instance::PutInstance")
+        .compile_fds(descriptors)?;
     println!("cargo::rerun-if-changed=proto");
     Ok(())
 }

@@ -2,7 +2,8 @@
 //! until the first right answer, how much memory is held, and how many registrations and discoveries go through.
 //!
 //! The real program, durable, with signatures verified; the client is on the same cores. Each of 125,000 services has
-//! eight instances with the attributes that ECS sets. A registration counts when its reply is there; every hundredth is
+//! eight instances with the attributes that ECS sets. First registrations one after the other over one connection, beside
+//! what the disk takes; then over many. A registration counts when its reply is there; every hundredth is
 //! then looked for in DNS at once, and has to be there.
 
 use std::io::{Read, Write};
@@ -16,7 +17,7 @@ use fingerpost::sigv4::{Credential, Signer};
 use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 
-use million::{INSTANCES, NAMESPACE, Server, attributes, fill, instance_id, service_id, service_name};
+use million::{INSTANCES, NAMESPACE, Server, attributes, fill, instance_id, service_id, service_name, syncs};
 
 mod million;
 
@@ -46,15 +47,21 @@ fn main() {
     let server = Server::start(folder.path(), "api");
     server.wait_for_answer(services - 1);
     for round in 1..=3 {
-        measure(&server, &format!("RegisterInstance, new, {round}"), "RegisterInstance", |number| {
+        println!("a page appended and brought to disk, {round}: {:.0}/s one after the other", syncs(folder.path()));
+        measure(&server, &format!("RegisterInstance, alone, {round}"), 1, "RegisterInstance", |number| {
+            register(services, &format!("alone-{round}-{number}"), number)
+        });
+    }
+    for round in 1..=3 {
+        measure(&server, &format!("RegisterInstance, new, {round}"), CONNECTIONS, "RegisterInstance", |number| {
             register(services, &format!("new-{round}-{number}"), number)
         });
-        measure(&server, &format!("RegisterInstance, again, {round}"), "RegisterInstance", |number| {
+        measure(&server, &format!("RegisterInstance, again, {round}"), CONNECTIONS, "RegisterInstance", |number| {
             // Far apart, so that no two at once are for one instance.
             let service = (u64::from(number) * 7919 % u64::from(services)) as u32;
             register(services, &instance_id(service, number / services % INSTANCES), service)
         });
-        measure(&server, &format!("DiscoverInstances, {round}"), "DiscoverInstances", |_| {
+        measure(&server, &format!("DiscoverInstances, {round}"), CONNECTIONS, "DiscoverInstances", |_| {
             let service = fastrand::u32(..services);
             (service, 0, format!(r#"{{"NamespaceName":"{NAMESPACE}","ServiceName":"{}"}}"#, service_name(service)))
         });
@@ -78,9 +85,15 @@ fn register(services: u32, id: &str, number: u32) -> (u32, u32, String) {
 
 //----------- Requests ---------------------------------------------------------
 
-/// Sends requests over all connections at once, each the next as soon as it has its reply, and prints how many went
+/// Sends requests over so many connections at once, each the next as soon as it has its reply, and prints how many went
 /// through and how long they took. `request` makes one of a number: service, address to be found in DNS, and body.
-fn measure(server: &Server, title: &str, action: &str, request: impl Fn(u32) -> (u32, u32, String) + Sync) {
+fn measure(
+    server: &Server,
+    title: &str,
+    connections: usize,
+    action: &str,
+    request: impl Fn(u32) -> (u32, u32, String) + Sync,
+) {
     let number = AtomicU32::new(0);
     let looked_for = AtomicUsize::new(0);
     let times = Mutex::new(Vec::new());
@@ -88,7 +101,7 @@ fn measure(server: &Server, title: &str, action: &str, request: impl Fn(u32) -> 
         || Credential { access_key_id: "bench".into(), secret_access_key: "secret".into(), session_token: None };
     let begun = Instant::now();
     thread::scope(|scope| {
-        for _ in 0..CONNECTIONS {
+        for _ in 0..connections {
             scope.spawn(|| {
                 let signer = Signer::new(credential(), "eu-central-1", "servicediscovery");
                 let mut connection = Connection::open(server.channel);
@@ -118,7 +131,7 @@ fn measure(server: &Server, title: &str, action: &str, request: impl Fn(u32) -> 
     times.sort_unstable();
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
     println!(
-        "{title}: {:.0}/s over {CONNECTIONS} connections; half within {:.2?}, 99 % within {:.2?}, at most {:.2?}; {} \
+        "{title}: {:.0}/s over {connections} connections; half within {:.2?}, 99 % within {:.2?}, at most {:.2?}; {} \
          looked for in DNS",
         times.len() as f64 / elapsed.as_secs_f64(),
         at(0.5),

@@ -1,8 +1,10 @@
-//! The gRPC channel at one million instances, as `cargo bench --bench channel [SERVICES]`: how many changes go through
-//! one stream, and how soon DNS shows them while it answers queries.
+//! The gRPC channel at one million instances, as `cargo bench --bench channel [SERVICES] [stream] [alone] [queries]`: how
+//! many changes go through one stream, and how soon DNS shows them while it answers queries.
 //!
-//! The real program, durable. First as many changes as one stream takes; then ten thousand a second, with twenty
-//! thousand queries a second beside them, all on the same cores. Every answer is checked: it must be there, have eight
+//! The real program, durable. First as many changes as one stream takes, with the time of the processors that each
+//! costs, by thread; the client writes its requests ready-made, because it runs on the same cores. Then single changes,
+//! each sent when the one before is done, beside what the disk takes. Then twenty thousand queries a second, with and
+//! without ten thousand changes a second beside them. Every answer is checked: it must be there, have eight
 //! addresses, and each must be one that its service has or had. One change of each batch is looked for in DNS from the
 //! moment it is sent until it shows. The histograms are written to `target/channel/`.
 
@@ -15,18 +17,24 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bytes::{BufMut, Bytes};
 use fingerpost::channel::grpc::proto::command::Command as Kind;
 use fingerpost::channel::grpc::proto::registry_client::RegistryClient;
-use fingerpost::channel::grpc::proto::{ApplyRequest, Command, PutInstance, ServiceName};
+use fingerpost::channel::grpc::proto::{ApplyReply, ApplyRequest, Command, PutInstance, ServiceName};
 use fingerpost::wire::Name;
 use hdrhistogram::Histogram;
+use prost::Message;
 use tokio::runtime::Runtime;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::codec::{Codec, EncodeBuf, Encoder};
+use tonic_prost::ProstCodec;
 
-use million::{INSTANCES, NAMESPACE, Server, attributes, fill, instance_id, service_name};
+use million::{INSTANCES, NAMESPACE, Server, attributes, fill, instance_id, service_name, syncs, times_of};
 
 mod million;
 
+/// What can be asked for alone.
+const PARTS: [&str; 3] = ["stream", "alone", "queries"];
 /// How long each part takes.
 const DURATION: Duration = Duration::from_secs(10);
 /// Changes a second in the second part, and in one batch of it.
@@ -43,27 +51,74 @@ fn main() {
     let services = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(125_000);
     assert!(services <= 1 << (32 - VERSION_BITS), "so many services do not fit into addresses");
     let folder = tempfile::tempdir().expect("a folder");
-    fill(folder.path(), services);
-    let server = Server::start(folder.path(), "grpc");
+    let parts: Vec<String> = std::env::args().skip(1).filter(|one| PARTS.contains(&&**one)).collect();
+    let has = |part: &str| parts.is_empty() || parts.iter().any(|one| one == part);
+    // A folder that stays, for one run after the other.
+    let kept = std::env::var_os("BENCH_DATA").map(PathBuf::from);
+    let path = kept.as_deref().unwrap_or(folder.path());
+    let is_filled = path.join("changed").exists();
+    if !is_filled {
+        fill(path, services);
+    }
+    let server = Server::start(path, "grpc");
     server.wait_for_answer(services - 1);
     println!("{services} services of {INSTANCES} instances; {} MB resident", server.resident("VmRSS"));
     let runtime = Runtime::new().expect("a runtime");
     // So that every address says whose it is.
     let begun = Instant::now();
-    let (count, _) =
-        runtime.block_on(changes(&server, Some(services * INSTANCES), |number| (number / INSTANCES, number)));
-    println!("every instance changed once: {count} in {:.1?}", begun.elapsed());
-    for round in 1..=3 {
+    if !is_filled {
+        let (count, _) =
+            runtime.block_on(changes(&server, Some(services * INSTANCES), |number| (number / INSTANCES, number)));
+        println!("every instance changed once: {count} in {:.1?}", begun.elapsed());
+        std::fs::write(path.join("changed"), "").expect("a file");
+    }
+    for round in (1..=3).filter(|_| has("stream")) {
+        let before = processor(&server);
         let (count, elapsed) = runtime.block_on(changes(&server, None, move |_| {
             let service = fastrand::u32(..services);
             (service, service * INSTANCES + fastrand::u32(..INSTANCES))
         }));
         println!("as fast as one stream goes, {round}: {:.0} changes/s", f64::from(count) / elapsed.as_secs_f64());
+        let used = processor(&server).into_iter().filter_map(|(name, after)| {
+            let used = after.saturating_sub(before.get(&name).copied().unwrap_or_default());
+            (used > Duration::from_millis(50))
+                .then(|| format!("{name} {:.1}", used.as_secs_f64() * 1e6 / f64::from(count)))
+        });
+        println!("    microseconds of a processor for each: {}", used.collect::<Vec<_>>().join(", "));
     }
-    for round in 1..=3 {
-        paced(&server, &runtime, services, round);
+    for round in (1..=3).filter(|_| has("alone")) {
+        println!("a page appended and brought to disk, {round}: {:.0}/s one after the other", syncs(path));
+        let mut times = runtime.block_on(alone(&server, services));
+        println!("single changes, each sent when the one before is done, {round}: {:.0}/s", times.len() as f64 / 3.0);
+        report("from request to reply", &format!("alone-{round}"), &mut times);
+    }
+    for round in (1..=3).filter(|_| has("queries")) {
+        let quiet = undisturbed(&server, services, round);
+        let beside = paced(&server, &runtime, services, round);
+        println!("    99 % of the queries beside changes: {:.2} times as long as without", beside / quiet);
     }
     println!("{} MB resident in the end, {} MB at most", server.resident("VmRSS"), server.resident("VmHWM"));
+}
+
+/// The time that the threads of the server have used so far, and this client.
+fn processor(server: &Server) -> BTreeMap<String, Duration> {
+    let mut times = server.processor();
+    times.insert("(client)".to_owned(), times_of(std::process::id()).into_values().sum());
+    times
+}
+
+/// Single changes, one after the other, for three seconds; how long each took.
+async fn alone(server: &Server, services: u32) -> Histogram<u64> {
+    let mut client = RegistryClient::connect(format!("http://{}", server.channel)).await.expect("a connection");
+    let (begun, mut times) = (Instant::now(), histogram());
+    while begun.elapsed() < Duration::from_secs(3) {
+        let (command, _) = change(fastrand::u32(..services), fastrand::u32(..INSTANCES));
+        let start = Instant::now();
+        let reply = client.apply_once(ApplyRequest { sequence: 0, commands: vec![command] }).await.expect("a reply");
+        assert!(reply.into_inner().faults.is_empty());
+        times.saturating_record(start.elapsed().as_nanos() as u64);
+    }
+    times
 }
 
 /// A change of an instance: it gets an address that tells its service and is new.
@@ -73,9 +128,97 @@ fn change(service: u32, number: u32) -> (Command, u32) {
     let put = PutInstance {
         service: Some(ServiceName { service: service_name(service), namespace: NAMESPACE.into() }),
         id: instance_id(service, number % INSTANCES),
-        attributes: pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<BTreeMap<_, _>>(),
+        attributes: pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
     };
     (Command { command: Some(Kind::PutInstance(put)) }, address)
+}
+
+/// Makes requests of changes without a thought: what is the same in each is written once.
+struct ReadyMade {
+    /// All attributes but the address.
+    attributes: Vec<u8>,
+}
+
+impl ReadyMade {
+    fn new() -> Self {
+        let mut attributes = Vec::new();
+        for (key, value) in self::attributes(0.into()).iter().filter(|(key, _)| *key != "AWS_INSTANCE_IPV4") {
+            put_attribute(&mut attributes, key, value);
+        }
+        Self { attributes }
+    }
+
+    /// A request of `count` changes, each of the service and the number that `pick` gives.
+    fn request(&self, count: u32, mut pick: impl FnMut(u32) -> (u32, u32)) -> Bytes {
+        let mut request = Vec::with_capacity(count as usize * 420);
+        let (mut put, mut name) = (Vec::new(), Vec::new());
+        for number in 0..count {
+            let (service, number) = pick(number);
+            let address = service << VERSION_BITS | fastrand::u32(..1 << VERSION_BITS);
+            name.clear();
+            put_field(&mut name, 1, service_name(service).as_bytes());
+            put_field(&mut name, 2, NAMESPACE.as_bytes());
+            put.clear();
+            put_field(&mut put, 1, &name);
+            put_field(&mut put, 2, instance_id(service, number % INSTANCES).as_bytes());
+            put_attribute(&mut put, "AWS_INSTANCE_IPV4", &std::net::Ipv4Addr::from(address).to_string());
+            put.extend_from_slice(&self.attributes);
+            // A command with a PutInstance in it.
+            request.push(2 << 3 | 2);
+            prost::encoding::encode_varint(put.len() as u64 + 1 + varint_length(put.len()), &mut request);
+            put_field(&mut request, 5, &put);
+        }
+        request.into()
+    }
+}
+
+/// Octets of a length.
+fn varint_length(length: usize) -> u64 {
+    prost::encoding::encoded_len_varint(length as u64) as u64
+}
+
+/// A field of octets.
+fn put_field(message: &mut Vec<u8>, number: u8, octets: &[u8]) {
+    message.push(number << 3 | 2);
+    prost::encoding::encode_varint(octets.len() as u64, message);
+    message.extend_from_slice(octets);
+}
+
+/// An attribute of a PutInstance.
+fn put_attribute(message: &mut Vec<u8>, key: &str, value: &str) {
+    let mut pair = Vec::with_capacity(key.len() + value.len() + 4);
+    put_field(&mut pair, 1, key.as_bytes());
+    put_field(&mut pair, 2, value.as_bytes());
+    put_field(message, 3, &pair);
+}
+
+/// Sends requests that are encoded already.
+#[derive(Default)]
+struct Encoded;
+
+impl Codec for Encoded {
+    type Encode = Bytes;
+    type Decode = ApplyReply;
+    type Encoder = Self;
+    type Decoder = <ProstCodec<ApplyRequest, ApplyReply> as Codec>::Decoder;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self::Decoder {
+        ProstCodec::<ApplyRequest, ApplyReply>::default().decoder()
+    }
+}
+
+impl Encoder for Encoded {
+    type Item = Bytes;
+    type Error = tonic::Status;
+
+    fn encode(&mut self, item: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), tonic::Status> {
+        to.put(item);
+        Ok(())
+    }
 }
 
 /// Sends large batches over one stream, `most` changes or for as long as a part takes; how many were acknowledged, and
@@ -85,24 +228,28 @@ async fn changes(
     most: Option<u32>,
     pick: impl Fn(u32) -> (u32, u32) + Send + 'static,
 ) -> (u32, Duration) {
-    let mut client = RegistryClient::connect(format!("http://{}", server.channel)).await.expect("a connection");
+    let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", server.channel)).expect("an address");
+    let mut client = tonic::client::Grpc::new(endpoint.connect().await.expect("a connection"));
     let (sender, requests) = tokio::sync::mpsc::channel(4);
     let begun = Instant::now();
     tokio::spawn(async move {
-        let mut sent = 0;
+        let (ready, mut sent) = (ReadyMade::new(), 0);
         while most.map_or_else(|| begun.elapsed() < DURATION, |most| sent < most) {
-            let commands = (sent..sent + LARGE_BATCH).map(|number| {
-                let (service, number) = pick(number);
-                change(service, number).0
-            });
-            let request = ApplyRequest { sequence: 0, commands: commands.collect() };
+            let request = ready.request(LARGE_BATCH, |number| pick(sent + number));
+            if sent == 0 {
+                let decoded = ApplyRequest::decode(request.clone()).expect("a request");
+                assert_eq!(decoded.commands.len(), LARGE_BATCH as usize);
+            }
             sent += LARGE_BATCH;
             if sender.send(request).await.is_err() {
                 return;
             }
         }
     });
-    let mut replies = client.apply(ReceiverStream::new(requests)).await.expect("a stream").into_inner();
+    client.ready().await.expect("a connection");
+    let path = tonic::codegen::http::uri::PathAndQuery::from_static("/fingerpost.v1.Registry/Apply");
+    let requests = tonic::Request::new(ReceiverStream::new(requests));
+    let mut replies = client.streaming(requests, path, Encoded).await.expect("a stream").into_inner();
     let mut count = 0;
     while let Some(reply) = replies.message().await.expect("a reply") {
         assert!(reply.faults.is_empty(), "{:?}", reply.faults.first());
@@ -111,8 +258,21 @@ async fn changes(
     (count, begun.elapsed())
 }
 
-/// Changes at a steady pace beside queries at one.
-fn paced(server: &Server, runtime: &Runtime, services: u32, round: u32) {
+/// Queries at a steady pace and nothing else; within how many nanoseconds 99 of 100 are answered.
+fn undisturbed(server: &Server, services: u32, round: u32) -> f64 {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (dns, end) = (server.dns, Arc::clone(&stop));
+    let asking = thread::spawn(move || ask(dns, services, &end));
+    thread::sleep(DURATION);
+    stop.store(true, Ordering::Relaxed);
+    let (asked, mut answered) = asking.join().expect("the queries");
+    println!("{QUERIES} queries/s without changes, {round}: {asked} queries, none wrong or lost");
+    report("from when a query was due to its answer", &format!("undisturbed-{round}"), &mut answered);
+    answered.value_at_quantile(0.99) as f64
+}
+
+/// Changes at a steady pace beside queries at one; within how many nanoseconds 99 of 100 queries are answered.
+fn paced(server: &Server, runtime: &Runtime, services: u32, round: u32) -> f64 {
     let stop = Arc::new(AtomicBool::new(false));
     let (dns, end) = (server.dns, Arc::clone(&stop));
     let asking = thread::spawn(move || ask(dns, services, &end));
@@ -139,6 +299,7 @@ fn paced(server: &Server, runtime: &Runtime, services: u32, round: u32) {
     report("from when it was due to the first answer with it", &name("shown"), &mut shown);
     report("from when it was due to the reply", &name("acknowledged"), &mut acknowledged);
     report("from when a query was due to its answer", &name("answers"), &mut answered);
+    answered.value_at_quantile(0.99) as f64
 }
 
 /// A change that is to be looked for: its batch, its service, its address, and when it was due.

@@ -351,7 +351,7 @@ fn response_code(outcome: Outcome) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Attributes, DnsRecord, NamespaceType};
+    use crate::model::{DnsRecord, NamespaceType};
     use crate::registry::{Command, Push, PutNamespace, PutService, Registry, ServiceName};
 
     /// A service `api.e.test` with so many instances, and an explainer of it.
@@ -371,8 +371,11 @@ mod tests {
                 ("AWS_INSTANCE_PORT", "80".to_owned()),
                 ("AWS_INIT_HEALTH_STATUS", status.to_owned()),
             ];
-            let attributes = Attributes::from_pairs(pairs.iter().map(|(key, value)| (*key, &**value)));
-            pushes.push(Push::PutInstance { service: name(), id: format!("i-{number}").into(), attributes });
+            let pairs = pairs.iter().map(|(key, value)| (*key, &**value));
+            pushes.push(Push::PutInstance {
+                service: name(),
+                instance: Instance::new(&format!("i-{number}"), None, pairs),
+            });
         }
         for push in pushes {
             registry.apply(Command::Push(push)).unwrap();

@@ -1,7 +1,9 @@
 //! The real program with one million instances: what is stored, how it is started, and what DNS says.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader};
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -87,6 +89,25 @@ fn program() -> OsString {
     std::env::var_os("FINGERPOST_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_fingerpost").into())
 }
 
+//----------- The disk ---------------------------------------------------------
+
+/// How often a second a page appended to a file in `folder` can be brought to disk, one after the other: more single
+/// durable changes than that there cannot be.
+#[allow(dead_code, reason = "not every benchmark compares itself with the disk")]
+pub(crate) fn syncs(folder: &Path) -> f64 {
+    let path = folder.join("syncs");
+    let mut file = OpenOptions::new().create(true).append(true).open(&path).expect("a file");
+    let (begun, mut count) = (Instant::now(), 0);
+    while begun.elapsed() < Duration::from_secs(3) {
+        file.write_all(&[0x5a; 4096]).expect("a page");
+        file.sync_data().expect("a disk");
+        count += 1;
+    }
+    let rate = f64::from(count) / begun.elapsed().as_secs_f64();
+    fs::remove_file(path).expect("a file that goes");
+    rate
+}
+
 //----------- Server -----------------------------------------------------------
 
 /// The program.
@@ -162,6 +183,12 @@ impl Server {
         records.map(|record| u32::from_be_bytes(record[12..].try_into().expect("four octets"))).collect()
     }
 
+    /// The time that each kind of its threads has used so far, by name.
+    #[allow(dead_code, reason = "not every benchmark looks at the threads")]
+    pub(crate) fn processor(&self) -> BTreeMap<String, Duration> {
+        times_of(self.child.id())
+    }
+
     /// A line of its status in MB.
     pub(crate) fn resident(&self, key: &str) -> u64 {
         self.memory("status", key)
@@ -169,7 +196,7 @@ impl Server {
 
     /// A line of one of its files of memory (`status`, `smaps_rollup`) in MB.
     pub(crate) fn memory(&self, file: &str, key: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).expect("its status");
+        let status = fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).expect("its status");
         let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("the line");
         line.split_whitespace().find_map(|word| word.parse::<u64>().ok()).expect("a number") / 1000
     }
@@ -182,6 +209,23 @@ impl Server {
         Command::new("kill").arg(id).status().expect("a signal");
         self.child.wait().expect("its end");
     }
+}
+
+/// The time that each kind of threads of a process has used so far, by name.
+#[allow(dead_code, reason = "not every benchmark looks at the threads")]
+pub(crate) fn times_of(process: u32) -> BTreeMap<String, Duration> {
+    let mut times = BTreeMap::new();
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).expect("its threads");
+    for task in tasks.map(|task| task.expect("a thread").path()) {
+        // One that has just ended has told nobody.
+        let Ok(text) = fs::read_to_string(task.join("stat")) else { continue };
+        let (Some(start), Some(end)) = (text.find('('), text.rfind(')')) else { continue };
+        let ticks =
+            text[end + 1..].split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("ticks"));
+        // A hundred ticks a second, as every Linux tells.
+        *times.entry(text[start + 1..end].to_owned()).or_default() += Duration::from_millis(ticks.sum::<u64>() * 10);
+    }
+    times
 }
 
 impl Drop for Server {

@@ -133,7 +133,7 @@ impl Attributes {
     }
 
     /// All pairs in insertion order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
         self.pairs().iter()
     }
 

@@ -43,11 +43,14 @@ pub enum HealthStatus {
 
 /// An instance.
 ///
-/// There are millions of them: id, creator request id and attributes, which never change, share one allocation.
+/// There are millions of them: id, creator request id and attributes, which never change, share one allocation. What
+/// every change of a service asks each of its instances for lies beside it, so that nothing has to be searched.
 #[derive(Clone)]
 pub struct Instance {
     /// The id, the creator request id, and the packed attributes, those that many instances have by their numbers.
     packed: Box<str>,
+    /// What the attributes say, made of them.
+    known: Known,
     /// Octets of the id, at most 64.
     id_length: u8,
     /// Octets of the creator request id, at most 64 characters of 4.
@@ -72,12 +75,14 @@ impl Instance {
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Self {
         let creator = creator_request_id.unwrap_or_default();
+        let mut known = Known::default();
         let packed = put_together([id, creator], |packed| {
-            attributes::pack_shared(packed, pairs);
+            attributes::pack_shared(packed, pairs.into_iter().inspect(|(key, value)| known.note(key, value)));
             Some(())
         });
         Self {
             packed: packed.unwrap_or_default(),
+            known,
             id_length: id.len() as u8,
             creator_length: creator.len() as u16,
             status: HealthStatus::Unknown,
@@ -97,8 +102,9 @@ impl Instance {
             RECENT.set(recent);
             result
         });
-        let id_length = u8::try_from(id.len()).ok()?;
-        Some(Self { packed: packed?, id_length, creator_length, ..Self::new("", None, []) })
+        let (packed, id_length) = (packed?, u8::try_from(id.len()).ok()?);
+        let known = Known::of(packed.get(id.len() + creator.len()..)?);
+        Some(Self { packed, known, id_length, creator_length, ..Self::new("", None, []) })
     }
 
     /// Creator request id and attributes in one text, all written out, and the octets of the first.
@@ -163,7 +169,9 @@ impl Instance {
             _ => HealthStatus::Unknown,
         };
         let draining = marks & DRAINING != 0;
-        Some(Self { packed: packed?, id_length: *id_length, status, draining, ..Self::new("", None, []) })
+        let packed = packed?;
+        let known = Known::of(packed.get(usize::from(*id_length)..)?);
+        Some(Self { packed, known, id_length: *id_length, status, draining, ..Self::new("", None, []) })
     }
 
     /// Whether it was registered with the same words, however it fares.
@@ -197,34 +205,44 @@ impl Instance {
         Pairs::of(self.packed.get(start..).unwrap_or_default())
     }
 
+    /// Whether there is an attribute of this name, one of those that are known here.
+    pub fn has(&self, attribute: KnownAttribute) -> bool {
+        self.known.has(attribute)
+    }
+
+    /// The value of an attribute that is known here.
+    fn value(&self, attribute: KnownAttribute) -> Option<&str> {
+        if self.known.has(attribute) { self.attributes().get(attribute.name()) } else { None }
+    }
+
     /// `AWS_INSTANCE_IPV4`.
     pub fn ipv4(&self) -> Option<Ipv4Addr> {
-        self.attributes().get("AWS_INSTANCE_IPV4")?.parse().ok()
+        self.known.ipv4
     }
 
     /// `AWS_INSTANCE_IPV6`.
     pub fn ipv6(&self) -> Option<Ipv6Addr> {
-        self.attributes().get("AWS_INSTANCE_IPV6")?.parse().ok()
+        self.value(KnownAttribute::Ipv6)?.parse().ok()
     }
 
     /// `AWS_INSTANCE_PORT`.
     pub fn port(&self) -> Option<u16> {
-        self.attributes().get("AWS_INSTANCE_PORT")?.parse().ok()
+        self.value(KnownAttribute::Port)?.parse().ok()
     }
 
     /// `AWS_INSTANCE_CNAME`, in presentation format.
     pub fn cname(&self) -> Option<&str> {
-        self.attributes().get("AWS_INSTANCE_CNAME")
+        self.value(KnownAttribute::Cname)
     }
 
     /// `FINGERPOST_LEASE`: seconds after which it goes unless somebody says that it is still there.
     pub fn lease(&self) -> Option<u32> {
-        self.attributes().get("FINGERPOST_LEASE")?.parse().ok()
+        self.value(KnownAttribute::Lease)?.parse().ok()
     }
 
     /// `AWS_INIT_HEALTH_STATUS`, where the registrant gave one.
     pub fn initial_status(&self) -> Option<HealthStatus> {
-        match self.attributes().get("AWS_INIT_HEALTH_STATUS")? {
+        match self.value(KnownAttribute::InitialStatus)? {
             "UNHEALTHY" => Some(HealthStatus::Unhealthy),
             _ => Some(HealthStatus::Healthy),
         }
@@ -233,8 +251,17 @@ impl Instance {
 
 impl PartialEq for Instance {
     fn eq(&self, other: &Self) -> bool {
-        let Self { packed: _, id_length: _, creator_length: _, status, declared, draining, operation, status_due } =
-            other;
+        let Self {
+            packed: _,
+            known: _,
+            id_length: _,
+            creator_length: _,
+            status,
+            declared,
+            draining,
+            operation,
+            status_due,
+        } = other;
         (self.status, self.declared, self.draining) == (*status, *declared, *draining)
             && (self.operation, self.status_due) == (*operation, *status_due)
             && self.is_alike(other)
@@ -242,6 +269,83 @@ impl PartialEq for Instance {
 }
 
 impl Eq for Instance {}
+
+//----------- Known -------------------------------------------------------------------------------------------
+
+/// An attribute of an instance with a meaning of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownAttribute {
+    /// `AWS_INSTANCE_IPV4`.
+    Ipv4,
+    /// `AWS_INSTANCE_IPV6`.
+    Ipv6,
+    /// `AWS_INSTANCE_PORT`.
+    Port,
+    /// `AWS_INSTANCE_CNAME`.
+    Cname,
+    /// `AWS_INIT_HEALTH_STATUS`.
+    InitialStatus,
+    /// `AWS_EC2_INSTANCE_ID`.
+    Ec2InstanceId,
+    /// `FINGERPOST_LEASE`.
+    Lease,
+}
+
+impl KnownAttribute {
+    /// The attribute called `key`.
+    fn of(key: &str) -> Option<Self> {
+        // Most keys are somebody's own.
+        if !key.starts_with("AWS_") && !key.starts_with("FINGERPOST_") {
+            return None;
+        }
+        let all =
+            [Self::Ipv4, Self::Ipv6, Self::Port, Self::Cname, Self::InitialStatus, Self::Ec2InstanceId, Self::Lease];
+        all.into_iter().find(|attribute| attribute.name() == key)
+    }
+
+    /// Its key.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "AWS_INSTANCE_IPV4",
+            Self::Ipv6 => "AWS_INSTANCE_IPV6",
+            Self::Port => "AWS_INSTANCE_PORT",
+            Self::Cname => "AWS_INSTANCE_CNAME",
+            Self::InitialStatus => "AWS_INIT_HEALTH_STATUS",
+            Self::Ec2InstanceId => "AWS_EC2_INSTANCE_ID",
+            Self::Lease => "FINGERPOST_LEASE",
+        }
+    }
+}
+
+/// Which of the known attributes there are, and the address that nearly all have.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Known {
+    /// A bit for each.
+    bits: u8,
+    ipv4: Option<Ipv4Addr>,
+}
+
+impl Known {
+    /// What packed attributes say.
+    fn of(packed: &str) -> Self {
+        let mut known = Self::default();
+        Pairs::of(packed).iter().for_each(|(key, value)| known.note(key, value));
+        known
+    }
+
+    /// Takes in a pair.
+    fn note(&mut self, key: &str, value: &str) {
+        let Some(attribute) = KnownAttribute::of(key) else { return };
+        self.bits |= 1 << attribute as u8;
+        if attribute == KnownAttribute::Ipv4 {
+            self.ipv4 = value.parse().ok();
+        }
+    }
+
+    fn has(self, attribute: KnownAttribute) -> bool {
+        self.bits & 1 << attribute as u8 != 0
+    }
+}
 
 impl fmt::Debug for Instance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -251,5 +355,51 @@ impl fmt::Debug for Instance {
             .field("status", &self.status)
             .field("draining", &self.draining)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_attributes_are_found_however_the_instance_came_to_be() {
+        let pairs = [
+            ("AWS_INSTANCE_IPV4", "10.0.0.1"),
+            ("AWS_INSTANCE_IPV6", "::1"),
+            ("AWS_INSTANCE_PORT", "80"),
+            ("AWS_INSTANCE_CNAME", "a.b"),
+            ("AWS_INIT_HEALTH_STATUS", "UNHEALTHY"),
+            ("FINGERPOST_LEASE", "5"),
+            ("own", ""),
+        ];
+        let made = Instance::new("i", Some("creator"), pairs);
+        let (packed, creator_length) = made.packed();
+        let read = Instance::from_packed("i", &packed, creator_length).unwrap();
+        assert_eq!(made, read);
+        for one in [made, read] {
+            assert_eq!((one.ipv4(), one.ipv6()), (Some([10, 0, 0, 1].into()), Some(1.into())));
+            assert_eq!((one.port(), one.cname(), one.lease()), (Some(80), Some("a.b"), Some(5)));
+            assert_eq!(one.initial_status(), Some(HealthStatus::Unhealthy));
+            assert!(one.has(KnownAttribute::Port) && !one.has(KnownAttribute::Ec2InstanceId));
+        }
+        let bare = Instance::new("i", None, [("AWS_INSTANCE_IPV4x", "10.0.0.1")]);
+        assert_eq!((bare.ipv4(), bare.port(), bare.lease(), bare.initial_status()), (None, None, None, None));
+    }
+
+    #[test]
+    fn torn_maps_are_no_instance() {
+        for (packed, creator_length) in
+            [("a", 0), ("a\u{1f}b", 0), ("a\u{1e}", 0), ("a\u{1f}\u{1f}\u{1e}", 0), ("a", 2)]
+        {
+            assert!(Instance::from_packed("i", packed, creator_length).is_none(), "{packed:?}");
+        }
+        assert!(Instance::from_packed("i", "a\u{1f}\u{1e}", 0).is_some());
+        assert!(Instance::from_packed("i", "c", 1).is_some_and(|one| one.creator_request_id() == Some("c")));
+    }
+
+    #[test]
+    fn an_instance_and_its_count_fit_a_cache_line() {
+        assert!(size_of::<Instance>() <= 48);
     }
 }

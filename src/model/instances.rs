@@ -52,6 +52,14 @@ impl Instances {
         }
     }
 
+    /// Puts `instance` where [`Self::position`] said.
+    pub(crate) fn put(&mut self, at: Result<usize, usize>, instance: Arc<Instance>) {
+        match at {
+            Ok(at) => self.0[at] = instance,
+            Err(at) => self.0.insert(at, instance),
+        }
+    }
+
     /// Takes out the instance of this id.
     pub fn remove(&mut self, id: &str) -> Option<Arc<Instance>> {
         self.position(id).ok().map(|at| self.0.remove(at))
@@ -124,7 +132,7 @@ impl Instances {
     }
 
     /// Where the id is, or where it would be.
-    fn position(&self, id: &str) -> Result<usize, usize> {
+    pub(crate) fn position(&self, id: &str) -> Result<usize, usize> {
         // Ids that count up, and loads from a sorted source, go to the end.
         match self.0.last() {
             Some(last) if last.id() < id => Err(self.0.len()),

@@ -19,7 +19,7 @@ pub mod validate;
 
 pub use attributes::{Attributes, Pairs, fits};
 pub use id::{NamespaceId, OperationId, ServiceId};
-pub use instance::{HealthStatus, Instance};
+pub use instance::{HealthStatus, Instance, KnownAttribute};
 pub use instances::Instances;
 pub use namespace::{Namespace, NamespaceType, State, ZoneSource, hosted_zone_id};
 pub use network::{Network, NetworkFault};

@@ -8,7 +8,8 @@ use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use super::entry::{NamespaceEntry, ServiceEntry};
-use crate::model::{NamespaceId, Revision, ServiceId, ZoneSource};
+use super::shelf::Shelf;
+use crate::model::{NamespaceId, NamespaceType, Revision, ServiceId, ZoneSource};
 use crate::wire::Name;
 
 /// Namespaces, services and instances, with the ways to find them.
@@ -17,7 +18,7 @@ pub struct Catalog {
     /// The revision that these are of.
     pub(super) revision: Revision,
     pub(super) namespaces: BTreeMap<NamespaceId, Arc<NamespaceEntry>>,
-    pub(super) services: BTreeMap<ServiceId, Arc<ServiceEntry>>,
+    pub(super) services: Shelf,
     /// Services of a namespace by the key of their name.
     pub(super) names: HashMap<NamespaceId, BTreeMap<Box<str>, ServiceId>>,
     /// Namespaces by the name under which they are discovered.
@@ -69,10 +70,8 @@ impl Catalog {
 
     /// A service of `namespace` by its name.
     pub fn service_named(&self, namespace: &NamespaceEntry, name: &str) -> Option<&Arc<ServiceEntry>> {
-        let services = self.names.get(&namespace.id)?;
-        // Most names are written as they are kept.
-        let id = services.get(name).or_else(|| services.get(&*namespace.service_key(name)))?;
-        self.services.get(id)
+        let is_exact = namespace.namespace_type == NamespaceType::Http;
+        self.services.get(&self.services.named(namespace.id, name, is_exact)?)
     }
 
     /// Namespaces in the order of their ids, those after `after`.

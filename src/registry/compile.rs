@@ -1,12 +1,13 @@
 //! From a draft to snapshots: which names of which tables change.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::command::Refusal;
 use super::draft::Draft;
 use super::entry::{NamespaceEntry, Owner, ServiceEntry};
-use crate::model::{Instances, NamespaceId, Service, ServiceId, ZoneSource};
+use crate::model::{Instances, NamespaceId, Service, ZoneSource};
 use crate::table::compile::{self, Apex, Zone};
 use crate::table::{Editor, Flags, Snapshot};
 use crate::wire::{Name, NameError};
@@ -15,38 +16,77 @@ use crate::zone;
 /// What a draft does to a service: its namespace's zones and the service itself, before and after.
 struct Edit<'d> {
     name: &'d str,
-    before: Option<(usize, Zone, &'d Service)>,
-    after: Option<(usize, Zone, &'d Service)>,
+    before: Option<(usize, Rc<Zone>, &'d Service)>,
+    after: Option<(usize, Rc<Zone>, &'d Service)>,
 }
 
-/// What a draft is compiled into.
-pub(super) struct Compiled {
-    /// The table of each view that changes.
-    pub(super) snapshots: Vec<Option<Snapshot>>,
+/// Views and zones of the namespaces that are looked at, before and after.
+#[derive(Default)]
+struct Apexes {
+    before: foldhash::HashMap<NamespaceId, Option<(usize, Rc<Zone>)>>,
+    after: foldhash::HashMap<NamespaceId, Option<(usize, Rc<Zone>)>>,
+}
+
+impl Apexes {
+    /// View and zone of an acknowledged namespace.
+    fn before(&mut self, draft: &Draft<'_>, id: NamespaceId) -> Option<(usize, Rc<Zone>)> {
+        let find = || zone(draft, draft.catalog.namespaces.get(&id)?);
+        self.before.entry(id).or_insert_with(find).clone()
+    }
+
+    /// View and zone of a namespace as it will be.
+    fn after(&mut self, draft: &Draft<'_>, id: NamespaceId) -> Option<(usize, Rc<Zone>)> {
+        let find = || zone(draft, draft.namespace(id)?);
+        self.after.entry(id).or_insert_with(find).clone()
+    }
+}
+
+/// View and zone of a namespace.
+fn zone(draft: &Draft<'_>, entry: &NamespaceEntry) -> Option<(usize, Rc<Zone>)> {
+    let (view, apex) = draft.settings.zone(entry)?;
+    Some((view, Rc::new(Zone { apex })))
+}
+
+/// What a draft is compiled into: nothing of it can fail any more.
+pub(super) struct Compiled<'t> {
+    /// The changes of the table of each view that changes, and by how much its number of instances does.
+    editors: Vec<Option<(Editor<'t>, usize)>>,
+    revision: u64,
     /// The SOA serials of the namespaces in which anything changes.
     pub(super) serials: Vec<(NamespaceId, u32)>,
+}
+
+impl Compiled<'_> {
+    /// Makes the table of each view that changes.
+    pub(super) fn finish(self) -> Vec<Option<Snapshot>> {
+        let finish = |(editor, instances): (Editor<'_>, usize)| editor.finish(self.revision, instances);
+        self.editors.into_iter().map(|editor| editor.map(finish)).collect()
+    }
 }
 
 /// The tables of `draft` as `revision`; `None` where a view's does not change.
 ///
 /// A namespace in which anything changed gets its apex anew, with the revision as serial. All that goes is taken away
 /// before anything is put, because one service may take over the name of another.
-pub(super) fn compile(draft: &Draft<'_>, revision: u64) -> Result<Compiled, Refusal> {
-    let mut editors: Vec<Option<Editor<'_>>> = draft.tables.iter().map(|_| None).collect();
+pub(super) fn compile<'t>(draft: &Draft<'t>, revision: u64) -> Result<Compiled<'t>, Refusal> {
+    let mut editors: Vec<Option<Editor<'t>>> = draft.tables.iter().map(|_| None).collect();
     let mut touched: HashSet<NamespaceId> = draft.namespaces.keys().chain(draft.serials.keys()).copied().collect();
     if draft.name_servers.is_some() {
         touched.extend(draft.catalog.namespaces.keys());
     }
-    let mut edits = Vec::new();
+    let mut edits = Vec::with_capacity(draft.services.len());
+    let mut apexes = Apexes::default();
+    let mut counts = HashMap::new();
     for (id, after) in &draft.services {
         let before = draft.catalog.services.get(id).map(|entry| &**entry);
         let after = after.as_ref();
         touched.extend(before.into_iter().chain(after).map(|entry| entry.namespace));
-        edits.extend(edit(draft, before, after)?);
+        count_instances(&mut counts, draft, &mut apexes, before, after);
+        edits.extend(edit(draft, &mut apexes, before, after));
     }
     // Where a namespace's own zone comes, goes or moves, so do services that did not change.
     for id in draft.namespaces.keys() {
-        edits.extend(moved_services(draft, *id, &draft.services)?);
+        edits.extend(moved_services(draft, &mut apexes, *id));
     }
     let zones = Zones::of(draft);
 
@@ -96,20 +136,19 @@ pub(super) fn compile(draft: &Draft<'_>, revision: u64) -> Result<Compiled, Refu
         }
     }
 
-    let counts = instance_counts(draft);
-    let finish = |(view, editor): (usize, Option<Editor<'_>>)| {
+    let counted = |(view, editor): (usize, Option<Editor<'t>>)| {
         let instances = draft.tables.get(view).map_or(0, |table| table.instances() as i64);
         let instances = instances + counts.get(&view).copied().unwrap_or_default();
-        editor.map(|editor| editor.finish(revision, instances.max(0) as usize))
+        editor.map(|editor| (editor, instances.max(0) as usize))
     };
-    let snapshots = editors.into_iter().enumerate().map(finish).collect();
+    let editors = editors.into_iter().enumerate().map(counted).collect();
     let stays = touched.into_iter().filter(|id| draft.namespace(*id).is_some());
     let serials = stays.map(|id| (id, serial(draft, id, revision))).collect();
-    Ok(Compiled { snapshots, serials })
+    Ok(Compiled { editors, revision, serials })
 }
 
 /// The editor of a view's table.
-fn editor<'e, 'd>(editors: &'e mut [Option<Editor<'d>>], draft: &'d Draft<'_>, view: usize) -> &'e mut Editor<'d> {
+fn editor<'e, 't>(editors: &'e mut [Option<Editor<'t>>], draft: &Draft<'t>, view: usize) -> &'e mut Editor<'t> {
     editors[view].get_or_insert_with(|| Editor::new(&draft.tables[view]))
 }
 
@@ -124,21 +163,20 @@ fn named(name: &str) -> impl Fn(NameError) -> Refusal {
 /// What happens to a service; `None` where DNS does not know of it before or after.
 fn edit<'d>(
     draft: &'d Draft<'_>,
+    apexes: &mut Apexes,
     before: Option<&'d ServiceEntry>,
     after: Option<&'d ServiceEntry>,
-) -> Result<Option<Edit<'d>>, Refusal> {
-    let Some(name) = before.or(after).map(|entry| &*entry.name) else { return Ok(None) };
-    let catalog = draft.catalog;
+) -> Option<Edit<'d>> {
+    let name = before.or(after).map(|entry| &*entry.name)?;
     let before = before.and_then(|entry| {
-        let namespace = catalog.namespaces.get(&entry.namespace)?;
-        let (view, apex) = draft.settings.zone(namespace)?;
-        Some((view, Zone { apex }, &entry.service))
+        let (view, zone) = apexes.before(draft, entry.namespace)?;
+        Some((view, zone, &entry.service))
     });
     let after = after.and_then(|entry| {
-        let (view, apex) = draft.settings.zone(draft.namespace(entry.namespace)?)?;
-        Some((view, Zone { apex }, &entry.service))
+        let (view, zone) = apexes.after(draft, entry.namespace)?;
+        Some((view, zone, &entry.service))
     });
-    Ok((before.is_some() || after.is_some()).then_some(Edit { name, before, after }))
+    (before.is_some() || after.is_some()).then_some(Edit { name, before, after })
 }
 
 /// Whose owner name among those that a service gets anew is somebody else's already, or lies in another's zone. So it
@@ -178,36 +216,38 @@ fn clash(
     Ok(None)
 }
 
-/// The services of a namespace whose zone is another than before, but for those in `known`.
-fn moved_services<'d>(
-    draft: &'d Draft<'_>,
-    id: NamespaceId,
-    known: &HashMap<ServiceId, Option<ServiceEntry>>,
-) -> Result<Vec<Edit<'d>>, Refusal> {
+/// The services of a namespace whose zone is another than before, but for those that change themselves.
+fn moved_services<'d>(draft: &'d Draft<'_>, apexes: &mut Apexes, id: NamespaceId) -> Vec<Edit<'d>> {
     let (before, after) = (draft.catalog.namespaces.get(&id), draft.namespace(id));
     let zone = |entry: &NamespaceEntry| draft.settings.zone(entry);
     if before.and_then(|entry| zone(entry)) == after.and_then(zone) {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let services = draft.services_of(id).into_iter().filter(|id| !known.contains_key(id));
+    let services = draft.services_of(id).into_iter().filter(|id| !draft.services.contains_key(id));
     let entries = services.filter_map(|id| draft.catalog.services.get(&id));
-    entries.filter_map(|entry| edit(draft, Some(entry), Some(entry)).transpose()).collect()
+    entries.filter_map(|entry| edit(draft, apexes, Some(entry), Some(entry))).collect()
 }
 
-/// By how much the number of instances in each view changes.
-fn instance_counts(draft: &Draft<'_>) -> HashMap<usize, i64> {
-    let mut counts = HashMap::new();
-    for (id, after) in &draft.services {
-        let before = draft.catalog.services.get(id).map(|entry| &**entry);
-        let old = before.and_then(|entry| draft.catalog.namespaces.get(&entry.namespace)).map(|entry| &**entry);
-        let new = after.as_ref().and_then(|entry| draft.namespace(entry.namespace));
-        for (namespace, entry, sign) in [(old, before, -1), (new, after.as_ref(), 1)] {
-            let view = namespace.and_then(|entry| draft.settings.zone(entry)).map_or(0, |(view, _)| view);
-            let instances = entry.map_or(0, |entry| entry.service.instances.len() as i64);
-            *counts.entry(view).or_default() += sign * instances;
-        }
+/// Adds to `counts` by how much a service changes the number of instances in a view.
+fn count_instances(
+    counts: &mut HashMap<usize, i64>,
+    draft: &Draft<'_>,
+    apexes: &mut Apexes,
+    before: Option<&ServiceEntry>,
+    after: Option<&ServiceEntry>,
+) {
+    let mut view = |entry: &ServiceEntry, is_after: bool| {
+        let id = entry.namespace;
+        let zone = if is_after { apexes.after(draft, id) } else { apexes.before(draft, id) };
+        zone.map_or(0, |(view, _)| view)
+    };
+    let count = |entry: &ServiceEntry| entry.service.instances.len() as i64;
+    let old = before.map(|entry| (view(entry, false), -count(entry)));
+    let new = after.map(|entry| (view(entry, true), count(entry)));
+    if old.zip(new).is_some_and(|(old, new)| old == (new.0, -new.1)) {
+        return;
     }
-    counts
+    old.into_iter().chain(new).for_each(|(view, count)| *counts.entry(view).or_default() += count);
 }
 
 /// The SOA serial of a namespace that changes at `revision`.
@@ -216,12 +256,12 @@ fn serial(draft: &Draft<'_>, id: NamespaceId, revision: u64) -> u32 {
 }
 
 /// Renews the apex of a namespace that has one.
-fn put_apex<'d>(
-    draft: &'d Draft<'_>,
+fn put_apex<'t>(
+    draft: &Draft<'t>,
     id: NamespaceId,
     zones: &Zones<'_>,
     revision: u64,
-    editors: &mut [Option<Editor<'d>>],
+    editors: &mut [Option<Editor<'t>>],
 ) -> Result<(), Refusal> {
     let Some(entry) = draft.namespace(id) else { return Ok(()) };
     let Some((view, apex)) = draft.settings.zone(entry) else { return Ok(()) };

@@ -4,8 +4,10 @@
 //! command checks everything before it changes anything, so a refused one leaves no trace in the batch. In the end the
 //! draft says what to write ([`Draft::rows`]) and, entry by entry, what was before and what is after.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::Settings;
 use super::catalog::Catalog;
@@ -15,7 +17,7 @@ use super::history::Entry;
 use super::operation::{Operation, OperationStatus};
 use super::rows;
 use super::store::{Table, Write};
-use crate::model::{HealthCheck, Instance, NamespaceId, OperationId, Revision, ServiceId, ZoneSource};
+use crate::model::{HealthCheck, Instance, NamespaceId, NamespaceType, OperationId, Revision, ServiceId, ZoneSource};
 use crate::table::{Flags, Snapshot};
 use crate::wire::Name;
 
@@ -33,6 +35,8 @@ pub(super) struct Draft<'c> {
     pub(super) namespaces: HashMap<NamespaceId, Option<NamespaceEntry>>,
     /// Services as they will be.
     pub(super) services: HashMap<ServiceId, Option<ServiceEntry>>,
+    /// Those of which more changes than that instances are registered: their own rows are written.
+    rewritten: HashSet<ServiceId>,
     /// Declared zones as they will be, if they change.
     pub(super) zones: Option<BTreeMap<Name, ZoneSource>>,
     names: HashMap<(NamespaceId, Box<str>), Option<ServiceId>>,
@@ -79,6 +83,7 @@ impl<'c> Draft<'c> {
             now,
             namespaces: HashMap::new(),
             services: HashMap::new(),
+            rewritten: HashSet::new(),
             zones: None,
             declares: false,
             names: HashMap::new(),
@@ -120,12 +125,17 @@ impl<'c> Draft<'c> {
         }
     }
 
-    /// The service of a namespace that has a name's key.
-    pub(super) fn service_named(&self, namespace: NamespaceId, key: &str) -> Option<ServiceId> {
-        match self.names.get(&(namespace, Box::from(key))) {
-            Some(id) => *id,
-            None => self.catalog.names.get(&namespace)?.get(key).copied(),
+    /// The service of a namespace that has a name, or its key.
+    pub(super) fn service_named(&self, namespace: NamespaceId, name: &str) -> Option<ServiceId> {
+        // Nearly always no service comes or goes.
+        if !self.names.is_empty() {
+            let key = self.namespace(namespace).map_or_else(|| Box::from(name), |entry| entry.service_key(name));
+            if let Some(id) = self.names.get(&(namespace, key)) {
+                return *id;
+            }
         }
+        let is_exact = self.catalog.namespaces.get(&namespace)?.namespace_type == NamespaceType::Http;
+        self.catalog.services.named(namespace, name, is_exact)
     }
 
     /// The services of a namespace, as changed.
@@ -165,6 +175,12 @@ impl<'c> Draft<'c> {
 
     /// The service, to be changed; it exists.
     pub(super) fn edit_service(&mut self, id: ServiceId) -> Option<&mut ServiceEntry> {
+        self.rewritten.insert(id);
+        self.edit_registered(id)
+    }
+
+    /// The service, to have an instance registered in it whose row tells the instances revision.
+    pub(super) fn edit_registered(&mut self, id: ServiceId) -> Option<&mut ServiceEntry> {
         let catalog = self.catalog;
         let known = || catalog.services.get(&id).map(|entry| ServiceEntry::clone(entry));
         self.services.entry(id).or_insert_with(known).as_mut()
@@ -196,6 +212,7 @@ impl<'c> Draft<'c> {
             let key = namespace.service_key(&entry.name);
             self.names.insert((entry.namespace, key), Some(entry.id));
         }
+        self.rewritten.insert(entry.id);
         self.services.insert(entry.id, Some(entry));
     }
 
@@ -212,14 +229,20 @@ impl<'c> Draft<'c> {
                 self.remove_instance_row(id, instance.id());
             }
         }
+        self.rewritten.insert(id);
         self.services.insert(id, None);
     }
 
-    /// Has an instance written.
+    /// Has an instance written, whose service is, too.
     pub(super) fn write_instance(&mut self, service: ServiceId, instance: &Instance) {
+        self.write_registered(service, instance, None);
+    }
+
+    /// Has an instance written with the instances revision of its registration.
+    pub(super) fn write_registered(&mut self, service: ServiceId, instance: &Instance, revision: Option<u64>) {
         self.renew(service, instance.id(), instance.lease());
         let key = rows::instance_key(service, instance.id());
-        self.rows.push(Write { table: Table::Instances, key, value: Some(rows::encode_instance(instance)) });
+        self.rows.push(Write { table: Table::Instances, key, value: Some(rows::encode_instance(instance, revision)) });
         if instance.status_due != 0 {
             self.due.push(Due { at: instance.status_due, service, instance: instance.id().into() });
         }
@@ -305,6 +328,10 @@ impl<'c> Draft<'c> {
                 !matches!(entry.owner, Owner::File(_)) || entry.service.instances.iter().any(|one| !one.declared)
             });
             holders.extend(kept.map(|entry| entry.namespace));
+            // One that a file declares may have no row yet.
+            if !self.rewritten.contains(id) && kept.is_some_and(|entry| !matches!(entry.owner, Owner::File(_))) {
+                continue;
+            }
             if kept.is_some() || self.catalog.services.contains_key(id) {
                 let value = kept.map(rows::encode_service);
                 rows.push(Write { table: Table::Services, key: (*id.as_bytes()).into(), value });

@@ -76,6 +76,16 @@ impl ServiceEntry {
     }
 }
 
+impl ServiceEntry {
+    /// Whether DNS shows both alike but for their instances.
+    pub(super) fn shows_as(&self, other: &Self) -> bool {
+        let (one, two) = (&self.service, &other.service);
+        (self.id, self.namespace, &self.name) == (other.id, other.namespace, &other.name)
+            && (one.routing_policy, &one.dns_records) == (two.routing_policy, &two.dns_records)
+            && one.attributes == two.attributes
+    }
+}
+
 impl NamespaceEntry {
     /// The key of a service's name: DNS names compare without regard to case (RFC 4343), others exactly.
     pub fn service_key(&self, name: &str) -> Box<str> {

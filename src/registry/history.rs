@@ -3,7 +3,7 @@
 //! It lies in memory and is bounded by the number of changes; whoever asks for a revision that has fallen out of it
 //! takes the full state instead. Entries share what they tell of with the catalog.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
@@ -87,11 +87,14 @@ impl Entry {
         for (id, after) in &parts.services {
             let (before, after) = (catalog.services.get(id), after.as_ref());
             let Some(namespace) = after.or(before).map(|one| one.namespace) else { continue };
-            let old = before.map_or(0, |one| hasher.service(one));
-            let new = after.map_or(0, |one| hasher.service(one));
-            sums.change(namespace, old, new);
-            if details && old != new {
-                entry.services.push((*id, namespace, after.cloned()));
+            // Most changes are of instances alone.
+            if !before.zip(after).is_some_and(|(before, after)| before.shows_as(after)) {
+                let old = before.map_or(0, |one| hasher.service(one));
+                let new = after.map_or(0, |one| hasher.service(one));
+                sums.change(namespace, old, new);
+                if details && old != new {
+                    entry.services.push((*id, namespace, after.cloned()));
+                }
             }
             for (old, new) in Instances::differences(instances(before), instances(after)) {
                 let removed = old.map_or(0, |one| hasher.instance(*id, one));
@@ -131,7 +134,7 @@ fn instances(entry: Option<&Arc<ServiceEntry>>) -> &Instances {
 
 /// By how much the hashes of namespaces change.
 #[derive(Default)]
-struct Sums(HashMap<NamespaceId, u64>);
+struct Sums(foldhash::HashMap<NamespaceId, u64>);
 
 impl Sums {
     /// Takes one hash away and adds another; 0 stands for nothing.

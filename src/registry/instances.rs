@@ -16,6 +16,33 @@ use crate::model::validate::{self, Shown};
 use crate::model::{HealthCheck, HealthStatus, Instance, OperationId, RecordType, ServiceId};
 
 impl Draft<'_> {
+    /// Puts an instance of the gRPC channel. Sent again, it is still there, and its health goes on; else that starts
+    /// anew.
+    pub(super) fn put_instance(&mut self, id: ServiceId, mut instance: Instance) -> Result<Outcome, Refusal> {
+        let entry = self.service(id).ok_or_else(|| Refusal::NoService(id.to_string()))?;
+        let at = entry.service.instances.position(instance.id());
+        let known = at.ok().and_then(|at| entry.service.instances.iter().nth(at));
+        if let Some(known) = known {
+            if !known.declared && !known.draining && known.attributes() == instance.attributes() {
+                self.renew(id, instance.id(), instance.lease());
+                return Ok(Outcome::Done);
+            }
+            may_change(entry, known)?;
+        } else {
+            quotas::instances(self, entry)?;
+        }
+        let namespace = self.namespace(entry.namespace).ok_or_else(|| Refusal::NoService(id.to_string()))?;
+        instance.status = entry.service.health_check.initial_status(&instance);
+        // Values have been checked on their own.
+        let missing = attributes::missing(|attribute| instance.has(attribute), &entry.service.dns_records);
+        let missing: Vec<&str> = missing.collect();
+        if !missing.is_empty() {
+            return Err(Refusal::Invalid(missing.join("; ")));
+        }
+        fits_namespace(namespace, entry, &instance)?;
+        self.put_registered(id, instance, at)
+    }
+
     /// Puts an instance in place of the one of its id. Its health starts anew.
     pub(super) fn register_instance(
         &mut self,
@@ -26,7 +53,8 @@ impl Draft<'_> {
         let entry = self.service(id).ok_or_else(|| Refusal::NoService(id.to_string()))?;
         let namespace = self.namespace(entry.namespace).ok_or_else(|| Refusal::NoService(id.to_string()))?;
         operation.iter_mut().for_each(|operation| operation.namespace = Some(namespace.id));
-        let known = entry.service.instances.get(&instance_id);
+        let at = entry.service.instances.position(&instance_id);
+        let known = at.ok().and_then(|at| entry.service.instances.iter().nth(at));
         if let Some(known) = known {
             may_change(entry, known)?;
             let is_replay = creator_request_id.is_some()
@@ -46,27 +74,42 @@ impl Draft<'_> {
         instance.operation = operation.as_ref().map_or_else(OperationId::default, |operation| operation.id);
         instance.status = entry.service.health_check.initial_status(&instance);
         fits_service(namespace, entry, &instance)?;
-        let has_name = entry.service.ttl(RecordType::Srv).is_some();
+        self.put_registered(id, instance, at)?;
+        Ok(self.done(operation))
+    }
+
+    /// Puts an instance that fits its service into the place found for it.
+    fn put_registered(
+        &mut self,
+        id: ServiceId,
+        instance: Instance,
+        at: Result<usize, usize>,
+    ) -> Result<Outcome, Refusal> {
+        let entry = self.service(id).ok_or_else(|| Refusal::NoService(id.to_string()))?;
+        let known = at.ok().and_then(|at| entry.service.instances.iter().nth(at));
         let had_lease = known.is_some_and(|known| known.lease().is_some());
-        if let Some((view, apex)) = self.settings.zone(namespace)
-            && has_name
-            && known.is_none()
+        let entry_revision = entry.instances_revision;
+        if known.is_none()
+            && entry.service.ttl(RecordType::Srv).is_some()
+            && let Some(namespace) = self.namespace(entry.namespace)
+            && let Some((view, apex)) = self.settings.zone(namespace)
         {
             let fault = |fault| Refusal::Name { namespace: namespace.name.clone(), fault };
-            let owner = apex.child(&entry.name).and_then(|service| service.child(&instance_id)).map_err(fault)?;
-            let what = format!("instance {instance_id}");
+            let owner = apex.child(&entry.name).and_then(|service| service.child(instance.id())).map_err(fault)?;
+            let what = format!("instance {}", instance.id());
             self.claim(view, &apex, &owner, &what)?;
         }
         if had_lease && instance.lease().is_none() {
-            self.released.push((id, instance_id));
+            self.released.push((id, instance.id().into()));
         }
         let instance = Arc::new(instance);
-        self.write_instance(id, &instance);
-        if let Some(entry) = self.edit_service(id) {
-            entry.service.instances.insert(instance);
-            entry.instances_revision += 1;
+        let revision = entry_revision + 1;
+        self.write_registered(id, &instance, Some(revision));
+        if let Some(entry) = self.edit_registered(id) {
+            entry.service.instances.put(at, instance);
+            entry.instances_revision = revision;
         }
-        Ok(self.done(operation))
+        Ok(Outcome::Done)
     }
 
     /// Takes away an instance.
@@ -225,6 +268,11 @@ fn fits_service(namespace: &NamespaceEntry, entry: &ServiceEntry, instance: &Ins
         let texts: Vec<_> = faults.iter().map(|fault| fault.violation.to_string()).collect();
         return Err(Refusal::Invalid(texts.join("; ")));
     }
+    fits_namespace(namespace, entry, instance)
+}
+
+/// The rules that tie an instance to its service's health check, and to its namespace.
+fn fits_namespace(namespace: &NamespaceEntry, entry: &ServiceEntry, instance: &Instance) -> Result<(), Refusal> {
     if matches!(entry.service.health_check, HealthCheck::Probe(_)) && instance.port().is_none() {
         return Err(Refusal::Invalid("AWS_INSTANCE_PORT is missing; the service's HealthCheckConfig needs it".into()));
     }

@@ -9,7 +9,8 @@
 //! Commands that wait are taken together: they are applied one after the other to a draft, which is compiled into
 //! answer tables, committed to the store as one batch, published, put into the [`Catalog`], and only then acknowledged.
 //! Whoever has an acknowledged revision finds it after a crash, sees it in DNS and reads it from the catalog. While the
-//! store works, the next batch gathers; nothing ever waits for company.
+//! store works, the next batch gathers; nothing ever waits for company. Of a large batch, the store writes while the
+//! tables are finished, of which nothing can fail any more; it is published when both are done.
 
 mod catalog;
 mod command;
@@ -30,6 +31,7 @@ mod replicate;
 mod rows;
 mod services;
 mod settings;
+mod shelf;
 mod state_hash;
 pub mod store;
 mod visibility;
@@ -39,7 +41,9 @@ mod writer;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use catalog::{Catalog, Reader};
@@ -74,6 +78,9 @@ use crate::wire::Name;
 const META_REVISION: &[u8] = b"revision";
 /// Operations that are forgotten at once at most, between two batches: a full batch makes as many.
 const FORGET: usize = 4096;
+/// Rows from which on they are written while the tables are made, and not before: for fewer, another thread costs more
+/// than it brings.
+const APART: usize = 256;
 /// How long what could not be done waits to be tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// How often operations past their time are looked for.
@@ -327,7 +334,7 @@ impl Registry {
             return Ok(outcomes);
         }
         let revision = draft.follows.unwrap_or(catalog.revision + 1);
-        let compiled = match compile::compile(&draft, revision) {
+        let mut compiled = match compile::compile(&draft, revision) {
             Ok(compiled) => compiled,
             Err(refusal) => {
                 self.due.extend(turned);
@@ -342,15 +349,36 @@ impl Registry {
         let (follows, expected_hash) = (draft.follows.is_some(), draft.expected_hash);
         let name_servers = draft.name_servers.take();
         let mut parts = draft.into_parts();
-        let entry = Entry::of(&catalog, &parts, revision, compiled.serials, !follows);
-        entry.is_expected(&catalog, expected_hash)?;
-        // Our own hold on a snapshot must not keep it in the list of retired ones.
-        drop((catalog, tables));
         // Also where nothing else is to be written: serials and instances revisions follow it, and never go back.
         let value = Some(revision.to_be_bytes().into());
         rows.push(Write { table: Table::Meta, key: META_REVISION.into(), value });
-        self.commit(&rows).map_err(Refusal::Store)?;
-        self.publish(compiled.snapshots);
+        let serials = std::mem::take(&mut compiled.serials);
+        let make = || {
+            let entry = Entry::of(&catalog, &parts, revision, serials, !follows);
+            entry.is_expected(&catalog, expected_hash).map(|()| (compiled.finish(), entry))
+        };
+        let (made, written) = if follows || rows.len() < APART {
+            let made = make()?;
+            (Ok(made), self.store.commit(&rows))
+        } else {
+            // What is left to be made cannot be refused any more, and takes about as long as the store does.
+            thread::scope(|scope| {
+                let thread = thread::Builder::new().name("registry-store".into());
+                let written = thread.spawn_scoped(scope, || self.store.commit(&rows));
+                let made = make();
+                let written = match written {
+                    Ok(written) => written.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                    // No more threads: one after the other, then.
+                    Err(_) => self.store.commit(&rows),
+                };
+                (made, written)
+            })
+        };
+        // Our own hold on a snapshot must not keep it in the list of retired ones.
+        drop((catalog, tables));
+        self.written(written).map_err(Refusal::Store)?;
+        let (snapshots, entry) = made?;
+        self.publish(snapshots);
         if let Some(name_servers) = name_servers {
             self.catalog.write().name_servers.clone_from(&name_servers);
             self.settings.name_servers = name_servers;
@@ -434,7 +462,13 @@ impl Registry {
 
     /// Writes, or never again.
     fn commit(&mut self, writes: &[Write]) -> Result<(), String> {
-        self.store.commit(writes).map_err(|error| {
+        let written = self.store.commit(writes);
+        self.written(written)
+    }
+
+    /// What has been written, or why nothing is any more.
+    fn written(&mut self, written: Result<(), StoreError>) -> Result<(), String> {
+        written.map_err(|error| {
             let reason = error.to_string();
             error!("nothing is written any more, restart the server: {reason}");
             (self.on_failure)(&reason);

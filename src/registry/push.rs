@@ -4,13 +4,13 @@
 //! things by name or id, which is resolved in the batch, so that one batch can make a namespace, a service in it and
 //! instances of that. They come without operations: the reply of the stream says what an operation would.
 
-use super::command::{Outcome, Refusal, RegisterInstance, UpdateNamespace, UpdateService};
+use super::command::{Outcome, Refusal, UpdateNamespace, UpdateService};
 use super::draft::Draft;
 use super::entry::{NamespaceEntry, Owner};
 use super::{CreateService, quotas};
 use crate::model::{
-    Attributes, DnsRecord, HealthCheck, HealthStatus, NamespaceId, NamespaceType, OperationId, Revision, RoutingPolicy,
-    ServiceId,
+    Attributes, DnsRecord, HealthCheck, HealthStatus, Instance, NamespaceId, NamespaceType, OperationId, Revision,
+    RoutingPolicy, ServiceId,
 };
 use crate::wire::Name;
 
@@ -29,10 +29,8 @@ pub enum Push {
     PutInstance {
         /// Of which service.
         service: ServiceName,
-        /// Its id.
-        id: Box<str>,
-        /// Its attributes.
-        attributes: Attributes,
+        /// As it shall be; its health is the registry's to tell.
+        instance: Instance,
     },
     /// Takes away an instance.
     RemoveInstance(ServiceName, Box<str>),
@@ -108,17 +106,9 @@ impl Draft<'_> {
                 Some(id) => self.delete_service(id),
                 None => Ok(Outcome::Done),
             },
-            Push::PutInstance { service, id, attributes } => {
+            Push::PutInstance { service, instance } => {
                 let service = self.pushed_service(&service)?;
-                let known = self.instance(service, &id).ok().map(|(_, known)| known);
-                // Sent again, it is still there, and its health goes on.
-                let same = known
-                    .filter(|known| !known.declared && !known.draining && known.attributes() == attributes.pairs());
-                if let Some(lease) = same.map(|known| known.lease()) {
-                    self.renew(service, &id, lease);
-                    return Ok(Outcome::Done);
-                }
-                self.register_instance(RegisterInstance { service, id, creator_request_id: None, attributes }, None)
+                self.put_instance(service, instance)
             }
             Push::RemoveInstance(service, id) => match self.find_service(&service) {
                 Some(service) if self.instance(service, &id).is_ok() => self.deregister_instance(service, &id, None),
@@ -164,10 +154,7 @@ impl Draft<'_> {
         if let Some(id) = ServiceId::parse(service).filter(|id| self.service(*id).is_some()) {
             return Some(id);
         }
-        let within = |namespace: NamespaceId, service: &str| {
-            let key = self.namespace(namespace)?.service_key(service);
-            self.service_named(namespace, &key)
-        };
+        let within = |namespace: NamespaceId, service: &str| self.service_named(namespace, service);
         if !namespace.is_empty() {
             return within(self.find_namespace(namespace)?, service);
         }

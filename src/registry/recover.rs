@@ -94,20 +94,22 @@ fn load_part(store: &dyn Store, services: &mut [ServiceEntry], keys: Keys<'_>) -
         }
     };
     store.load_part(Table::Instances, keys, &mut |key, value| {
-        let (id, instance) = rows::decode_instance(key, value)?;
+        let (id, instance, revision) = rows::decode_instance(key, value)?;
         if services.get(at).is_some_and(|entry| entry.id < id) {
             put(services, at, &mut gathered);
             while services.get(at).is_some_and(|entry| entry.id < id) {
                 at += 1;
             }
         }
-        services.get(at).filter(|entry| entry.id == id).ok_or_else(|| orphan(key))?;
+        let entry = services.get_mut(at).filter(|entry| entry.id == id).ok_or_else(|| orphan(key))?;
         if instance.status_due != 0 {
             timers.due.push(Due { at: instance.status_due, service: id, instance: instance.id().into() });
         }
         if let Some(lease) = instance.lease() {
             timers.leases.push((id, instance.id().into(), lease));
         }
+        // That of the service's row is older where instances alone have changed since.
+        entry.instances_revision = entry.instances_revision.max(revision.unwrap_or_default());
         gathered.push(Arc::new(instance));
         Ok(())
     })?;
@@ -178,7 +180,7 @@ mod tests {
             let mut instance = Instance::new(&owner.to_string(), None, []);
             instance.status_due = u64::from(*owner);
             let id = ServiceId::from_bytes(&id(*owner)).unwrap();
-            put(Table::Instances, &rows::instance_key(id, instance.id()), rows::encode_instance(&instance))
+            put(Table::Instances, &rows::instance_key(id, instance.id()), rows::encode_instance(&instance, None))
         };
         let namespaces = [put(Table::Namespaces, namespace.id.as_bytes(), rows::encode_namespace(&namespace))];
         let writes = namespaces.into_iter().chain(services).chain(owners.iter().map(instance));

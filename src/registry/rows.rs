@@ -77,7 +77,8 @@ enum HealthCheckRow<'a> {
     Probe(u8, Option<&'a str>, Option<u8>),
 }
 
-/// An instance: creator request id and attributes as they lie in memory.
+/// An instance: creator request id and attributes as they lie in memory. Behind it may stand one more number: the
+/// instances revision of its service with which it was registered, so that to register one writes one row.
 #[derive(Serialize, Deserialize)]
 struct InstanceRow<'a> {
     creator_length: u16,
@@ -177,16 +178,32 @@ pub(super) fn encode_service(entry: &ServiceEntry) -> Box<[u8]> {
     })
 }
 
-/// The value of an instance's row.
-pub(super) fn encode_instance(instance: &Instance) -> Box<[u8]> {
+/// The value of an instance's row, with the instances revision of its registration where its service's row may not say
+/// it.
+pub(super) fn encode_instance(instance: &Instance, revision: Option<u64>) -> Box<[u8]> {
     let (packed, creator_length) = instance.packed();
-    encode(&InstanceRow {
+    let row = InstanceRow {
         creator_length,
         packed: &packed,
         status: number(&STATUSES, &instance.status) | if instance.draining { DRAINING } else { 0 },
         status_due: instance.status_due,
         operation: instance.operation.0,
-    })
+    };
+    let numbers = [u64::from(creator_length), packed.len() as u64, row.status_due, row.operation];
+    let numbers = numbers.into_iter().chain(revision);
+    let length = 1 + packed.len() + numbers.map(varint_length).sum::<usize>();
+    // There are many of them: one allocation each, and of the right size.
+    let octets = postcard::to_extend(&row, Vec::with_capacity(length)).unwrap_or_default();
+    let octets = match revision {
+        Some(revision) => postcard::to_extend(&revision, octets).unwrap_or_default(),
+        None => octets,
+    };
+    octets.into()
+}
+
+/// Octets of a number in postcard: seven bits each.
+fn varint_length(number: u64) -> usize {
+    (u64::BITS - (number | 1).leading_zeros()).div_ceil(7) as usize
 }
 
 /// The value of an operation's row.
@@ -282,20 +299,21 @@ fn service(key: &[u8], value: &[u8]) -> Option<ServiceEntry> {
     })
 }
 
-/// The instance in a row, and its service.
-pub(super) fn decode_instance(key: &[u8], value: &[u8]) -> Result<(ServiceId, Instance), StoreError> {
+/// The instance in a row, its service, and the instances revision of its registration, where the row tells it.
+pub(super) fn decode_instance(key: &[u8], value: &[u8]) -> Result<(ServiceId, Instance, Option<u64>), StoreError> {
     instance(key, value).ok_or_else(|| corrupt(Table::Instances, key))
 }
 
-fn instance(key: &[u8], value: &[u8]) -> Option<(ServiceId, Instance)> {
+fn instance(key: &[u8], value: &[u8]) -> Option<(ServiceId, Instance, Option<u64>)> {
     let (service, id) = key.split_at_checked(SERVICE_KEY)?;
-    let row: InstanceRow<'_> = postcard::from_bytes(value).ok()?;
+    let (row, rest): (InstanceRow<'_>, _) = postcard::take_from_bytes(value).ok()?;
+    let revision = if rest.is_empty() { None } else { Some(postcard::from_bytes(rest).ok()?) };
     let mut instance = Instance::from_packed(std::str::from_utf8(id).ok()?, row.packed, row.creator_length)?;
     instance.status = variant(&STATUSES, row.status & !DRAINING)?;
     instance.draining = row.status & DRAINING != 0;
     instance.status_due = row.status_due;
     instance.operation = OperationId(row.operation);
-    Some((ServiceId::from_bytes(service)?, instance))
+    Some((ServiceId::from_bytes(service)?, instance, revision))
 }
 
 /// The operation in a row.
@@ -328,7 +346,10 @@ pub fn rewrite(table: Table, key: &[u8], value: &[u8]) -> Result<Box<[u8]>, Stor
     Ok(match table {
         Table::Namespaces => encode_namespace(&decode_namespace(key, value)?),
         Table::Services => encode_service(&decode_service(key, value)?),
-        Table::Instances => encode_instance(&decode_instance(key, value)?.1),
+        Table::Instances => {
+            let (_, instance, revision) = decode_instance(key, value)?;
+            encode_instance(&instance, revision)
+        }
         Table::Operations => encode_operation(&decode_operation(key, value)?),
         Table::Meta => value.into(),
     })

@@ -69,7 +69,7 @@ impl Registry {
         }
         let nothing = Catalog::default();
         let mut draft = Draft::new(&nothing, &self.settings, &tables, now());
-        draft.serials = whole.serials;
+        draft.serials = whole.serials.into_iter().collect();
         draft.name_servers = whole.name_servers;
         whole.namespaces.into_iter().for_each(|entry| draft.put_namespace(entry));
         let mut made = whole.services;
@@ -82,17 +82,18 @@ impl Registry {
         for (service, instance, lease) in whole.leases {
             draft.renew(service, &instance, Some(lease));
         }
-        let compiled = compile::compile(&draft, revision)?;
+        let mut compiled = compile::compile(&draft, revision)?;
+        let serials = std::mem::take(&mut compiled.serials);
         let keys: Vec<_> = made.iter().map(|entry| key(&draft, entry)).collect();
         let mut parts = draft.into_parts();
-        let mut entry = Entry::of(&nothing, &parts, revision, compiled.serials, false);
+        let mut entry = Entry::of(&nothing, &parts, revision, serials, false);
         for (id, _, hash) in &mut entry.hashes {
             *hash = hash.wrapping_add(hashes.remove(id).unwrap_or_default());
         }
         entry.hashes.extend(hashes.into_iter().map(|(id, hash)| (id, 0, hash)));
         entry.is_expected(&nothing, whole.expected_hash)?;
         parts.add_services(made.into_iter().zip(keys));
-        let snapshots = compiled.snapshots.into_iter().zip(&tables).map(|(snapshot, table)| {
+        let snapshots = compiled.finish().into_iter().zip(&tables).map(|(snapshot, table)| {
             // What nothing was added to is as it was made.
             snapshot.or_else(|| is_made.then(|| Snapshot::clone(table)).filter(|table| table.names() > 0))
         });
@@ -150,6 +151,11 @@ fn gather_instances(replica: &mut Replica) -> bool {
         let instances = &mut replica.services[place].service.instances;
         instances.thaw();
         instances.insert(instance.into());
+    }
+    // A piece of a state has its services first and their instances then, so that most come here loose. The service at
+    // an apex is compiled anew with every change of its namespace.
+    for entry in replica.services.iter_mut().filter(|entry| &*entry.name != ".") {
+        entry.service.instances.freeze();
     }
     true
 }

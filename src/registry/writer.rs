@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::setpriority_process;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::{error, warn};
 
@@ -22,6 +23,9 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Commands that wait in batches at most, of all callers together.
 const ROOM: usize = 64 * 1024;
+
+/// How much the registry gives way to whoever answers queries.
+const NICE: i32 = 2;
 
 /// Standing still for longer than this, the registry gives every lease the time that was lost.
 const STALL: Duration = Duration::from_secs(1);
@@ -51,7 +55,11 @@ impl Registry {
         let sender =
             Sender { queue, catalog: self.catalog(), running: self.running(), room: Arc::new(Semaphore::new(ROOM)) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        let serve = move || runtime.block_on(self.serve(receiver));
+        let serve = move || {
+            // Where there is not enough for all, answers come first. Where it is not allowed, it goes on as it is.
+            let _ = setpriority_process(None, NICE);
+            runtime.block_on(self.serve(receiver));
+        };
         let thread = thread::Builder::new().name("registry".into()).spawn(serve)?;
         Ok((sender, thread))
     }

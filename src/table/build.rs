@@ -68,6 +68,14 @@ fn copy_shards(next: &mut Snapshot, mut changes: Vec<Change<'_>>) {
         let mut shards = next.groups[group].to_vec();
         for changes in changes.chunk_by(|a, b| next.shard_index(a.hash) == next.shard_index(b.hash)) {
             let index = next.shard_index(changes[0].hash);
+            let replaced = changes.iter().map(|change| match change.content {
+                Content::Words(words) => Some((shard::tag(change.hash), words)),
+                Content::Gone | Content::Static { .. } => None,
+            });
+            if let Some(shard) = shard::replace(next.shard(index), replaced) {
+                shards[index % GROUP] = shard;
+                continue;
+            }
             let is_changed = |tag, node: Node<'_>| {
                 changes.iter().any(|change| shard::tag(change.hash) == tag && change.name == node.name())
             };

@@ -139,15 +139,14 @@ pub fn retire_service(
     before: &Service,
     after: Option<&Service>,
 ) -> Result<(), NameError> {
-    let owner = zone.owner(name)?;
     for (old, new) in Instances::differences(targets(Some(before)), targets(after)) {
         if let (Some(old), None) = (old, new) {
-            editor.remove(&owner.child(old.id())?, Layer::Services);
+            editor.remove(&zone.owner(name)?.child(old.id())?, Layer::Services);
         }
     }
     // The apex, home of the service called `.`, is renewed or removed with its namespace.
     if !before.dns_records.is_empty() && after.is_none_or(|after| after.dns_records.is_empty()) && name != "." {
-        editor.remove(&owner, Layer::Services);
+        editor.remove(&zone.owner(name)?, Layer::Services);
     }
     Ok(())
 }

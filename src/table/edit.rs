@@ -1,8 +1,9 @@
 //! Collects the changes of a table's nodes; `build.rs` makes the next snapshot of them.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 use super::build::{self, Change, Content};
 use super::draft::NodeDraft;
@@ -12,29 +13,40 @@ use super::snapshot::Snapshot;
 use crate::wire::{Name, NameKey};
 use crate::zone::Zone;
 
+/// Words of a node of some addresses.
+const NODE_WORDS: usize = 16;
+
 /// Collects changes to nodes; [`Self::finish`] makes the snapshot.
 ///
 /// Keeps what the table promises besides: a node for every name between an apex and an owner name, numbers of
 /// children, and which nodes have a wildcard below.
 pub struct Editor<'s> {
     base: &'s Snapshot,
-    /// The words of changed nodes; `None` for removed ones.
-    changed: HashMap<Name, Option<Box<[u64]>>>,
+    /// Changed nodes, by the table's own hash.
+    changed: HashTable<Changed>,
     /// Zones put whole; nothing else lies in them.
     zones: Vec<Arc<Zone>>,
+}
+
+/// A node that changes.
+struct Changed {
+    hash: u64,
+    /// Whether the base has it.
+    existed: bool,
+    name: Name,
+    /// Its words; `None`: it goes.
+    words: Option<Vec<u64>>,
 }
 
 impl<'s> Editor<'s> {
     /// An editor that starts from `base`.
     pub fn new(base: &'s Snapshot) -> Self {
-        Self { base, changed: HashMap::new(), zones: Vec::new() }
+        Self { base, changed: HashTable::new(), zones: Vec::new() }
     }
 
     /// Puts `draft` at `name`, in place of what `layer` had there. The zone begins `apex_offset` octets into the name.
     pub fn put(&mut self, name: &Name, apex_offset: u8, layer: Layer, draft: &NodeDraft) {
-        let is_new = self.node(name).is_none();
-        self.encode(name, apex_offset, layer, Some(draft));
-        if is_new {
+        if self.encode(name, apex_offset, layer, Some(draft)) {
             self.link(name, apex_offset);
         }
     }
@@ -48,7 +60,7 @@ impl<'s> Editor<'s> {
             Layer::Static => Flags::SERVICE_DATA,
         };
         if children == 0 && !node.flags().has(other) {
-            self.changed.insert(name.clone(), None);
+            self.change(name, NameKey::of(name), None);
             self.unlink(name, apex_offset);
         } else {
             self.encode(name, apex_offset, layer, None);
@@ -66,7 +78,8 @@ impl<'s> Editor<'s> {
             return;
         }
         for node in self.base.nodes().filter(|node| node.name().get(node.apex_offset()..) == Some(apex.as_wire())) {
-            self.changed.insert(Name::from_lower(node.name()), None);
+            let name = Name::from_lower(node.name());
+            self.change(&name, NameKey::of(&name), None);
         }
     }
 
@@ -84,17 +97,39 @@ impl<'s> Editor<'s> {
 
     /// The node of `name` as changed so far.
     pub fn node(&self, name: &Name) -> Option<Node<'_>> {
-        match self.changed.get(name) {
-            Some(words) => words.as_deref().map(Node::at_front),
-            None => self.base.find_name(name),
+        self.find(name, &NameKey::of(name))
+    }
+
+    /// [`Self::node`] by the key of `name`.
+    fn find(&self, name: &Name, key: &NameKey) -> Option<Node<'_>> {
+        let hash = self.base.hash(key);
+        match self.changed.find(hash, |changed| changed.name == *name) {
+            Some(changed) => changed.words.as_deref().map(Node::at_front),
+            None => self.base.find_hashed(hash, key),
         }
     }
 
-    /// Encodes the node of `name` with `draft` in place of what `layer` had.
-    fn encode(&mut self, name: &Name, apex_offset: u8, layer: Layer, draft: Option<&NodeDraft>) {
-        let mut words = Vec::new();
-        encode::put_layer(&mut words, name.as_wire(), apex_offset, layer, draft, self.node(name));
-        self.changed.insert(name.clone(), Some(words.into()));
+    /// Encodes the node of `name` with `draft` in place of what `layer` had. Whether it is a new one.
+    fn encode(&mut self, name: &Name, apex_offset: u8, layer: Layer, draft: Option<&NodeDraft>) -> bool {
+        let key = NameKey::of(name);
+        let before = self.find(name, &key);
+        let is_new = before.is_none();
+        let mut words = Vec::with_capacity(before.map_or(NODE_WORDS, |node| node.words().len()));
+        encode::put_layer(&mut words, name.as_wire(), apex_offset, layer, draft, before);
+        self.change(name, key, Some(words));
+        is_new
+    }
+
+    /// Notes what becomes of the node of `name`.
+    fn change(&mut self, name: &Name, key: NameKey, words: Option<Vec<u64>>) {
+        let hash = self.base.hash(&key);
+        match self.changed.entry(hash, |changed| changed.name == *name, |changed| changed.hash) {
+            Entry::Occupied(mut changed) => changed.get_mut().words = words,
+            Entry::Vacant(vacant) => {
+                let existed = self.base.find_hashed(hash, &key).is_some();
+                vacant.insert(Changed { hash, existed, name: name.clone(), words });
+            }
+        }
     }
 
     //--- Ancestors
@@ -127,19 +162,21 @@ impl<'s> Editor<'s> {
         }
         let node = Node::at_front(words);
         if node.children() == 0 && !node.flags().has(Flags::SERVICE_DATA.with(Flags::STATIC_DATA)) {
-            self.changed.insert(parent.clone(), None);
+            self.change(&parent, NameKey::of(&parent), None);
             self.unlink(&parent, apex_offset);
         }
     }
 
     /// The words of `name`'s node, to be changed.
     fn words_mut(&mut self, name: &Name) -> Option<&mut [u64]> {
-        let base = self.base;
-        match self.changed.entry(name.clone()) {
-            Entry::Occupied(changed) => changed.into_mut().as_deref_mut(),
+        let key = NameKey::of(name);
+        let hash = self.base.hash(&key);
+        match self.changed.entry(hash, |changed| changed.name == *name, |changed| changed.hash) {
+            Entry::Occupied(changed) => changed.into_mut().words.as_deref_mut(),
             Entry::Vacant(vacant) => {
-                let node = base.find_name(name)?;
-                vacant.insert(Some(node.words().into())).as_deref_mut()
+                let words = Some(self.base.find_hashed(hash, &key)?.words().to_vec());
+                let changed = Changed { hash, existed: true, name: name.clone(), words };
+                vacant.insert(changed).into_mut().words.as_deref_mut()
             }
         }
     }
@@ -149,21 +186,28 @@ impl<'s> Editor<'s> {
         let Self { base, mut changed, zones } = self;
         // A name of a zone that was taken away and comes back in the new zone changes once.
         for owner in zones.iter().flat_map(|zone| zone.owners()).filter(|_| !changed.is_empty()).collect::<Vec<_>>() {
-            changed.remove(&Name::from_lower(owner.name()));
+            let name = Name::from_lower(owner.name());
+            let hash = base.hash(&NameKey::of(&name));
+            if let Ok(found) = changed.find_entry(hash, |changed| changed.name == name) {
+                found.remove();
+            }
         }
-        let nodes = changed
-            .iter()
-            .map(|(name, words)| (name.as_wire(), words.as_deref().map_or(Content::Gone, Content::Words)));
+        let nodes = changed.iter().map(|changed| Change {
+            hash: changed.hash,
+            existed: changed.existed,
+            name: changed.name.as_wire(),
+            content: changed.words.as_deref().map_or(Content::Gone, Content::Words),
+        });
         let owners = zones.iter().flat_map(|zone| {
             let apex_length = zone.apex().as_wire().len();
             zone.owners().map(move |owner| (owner.name(), Content::Static { owner, apex_length }))
         });
         let mut key = NameKey::new();
-        let changes = nodes.chain(owners).map(|(name, content)| {
+        let owners = owners.map(|(name, content)| {
             key.fill(name, name.len());
             Change { hash: base.hash(&key), existed: base.find(&key).is_some(), name, content }
         });
-        build::build(base, changes.collect(), revision, instances)
+        build::build(base, nodes.chain(owners).collect(), revision, instances)
     }
 }
 

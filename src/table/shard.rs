@@ -55,6 +55,44 @@ pub(super) fn nodes(shard: &[u64]) -> impl Iterator<Item = (u32, Node<'_>)> {
     entries.map(|entry| ((entry >> 32) as u32, Node::at_front(&shard[*entry as u32 as usize..])))
 }
 
+/// The shard with `nodes`, each given by its tag, in the places of those of their names: one copy, and nothing to be
+/// laid out, as where an address takes the place of another. `None` where one of them is absent, new or of another
+/// length.
+pub(super) fn replace<'n>(
+    shard: &[u64],
+    nodes: impl Iterator<Item = Option<(u32, &'n [u64])>> + Clone,
+) -> Option<Shard> {
+    let place = |(tag, words): (u32, &[u64])| {
+        let mask = (shard[0] >> 32) as usize - 1;
+        let mut slot = tag as usize & mask;
+        loop {
+            let entry = shard[HEADER + slot];
+            if entry == 0 {
+                return None;
+            }
+            let offset = entry as u32 as usize;
+            if (entry >> 32) as u32 == tag {
+                let known = Node::at_front(&shard[offset..]);
+                if known.name() == Node::at_front(words).name() {
+                    return (known.words().len() == words.len()).then_some(offset);
+                }
+            }
+            slot = (slot + 1) & mask;
+        }
+    };
+    // Seldom does one fit and another not.
+    if !nodes.clone().all(|node| node.is_some_and(|node| place(node).is_some())) {
+        return None;
+    }
+    let mut copy: Shard = Arc::from(shard);
+    let words = Arc::get_mut(&mut copy)?;
+    for node in nodes.flatten() {
+        let offset = place(node)?;
+        words[offset..offset + node.1.len()].copy_from_slice(node.1);
+    }
+    Some(copy)
+}
+
 /// A shard of nodes that lie back to back, each given by its tag and offset. `scratch` is working space.
 pub(super) fn build(offsets: &[(u32, u32)], nodes: &[u64], scratch: &mut Vec<u64>) -> Shard {
     if offsets.is_empty() {

@@ -73,6 +73,11 @@ impl Snapshot {
         shard::find(self.shard(self.shard_index(hash)), hash, key.words(), key.length())
     }
 
+    /// The node of `key`, whose [`Self::hash`] is at hand.
+    pub(super) fn find_hashed(&self, hash: u64, key: &NameKey) -> Option<Node<'_>> {
+        shard::find(self.shard(self.shard_index(hash)), hash, key.words(), key.length())
+    }
+
     /// The node of `name`.
     pub fn find_name(&self, name: &Name) -> Option<Node<'_>> {
         self.find(&NameKey::of(name))

@@ -5,7 +5,8 @@ use super::proto::{self, FaultCode};
 use super::scope::Scope;
 use crate::model::validate::{Shown, Violation, attributes, names, records};
 use crate::model::{
-    Attributes, DnsRecord, HealthCheck, HealthStatus, NamespaceId, NamespaceType, RecordType, RoutingPolicy, ServiceId,
+    Attributes, DnsRecord, HealthCheck, HealthStatus, Instance, NamespaceId, NamespaceType, RecordType, RoutingPolicy,
+    ServiceId,
 };
 use crate::registry::{self, Push, Refusal, ServiceName};
 
@@ -122,9 +123,9 @@ pub(super) fn instance(
 
 fn put_instance(put: proto::PutInstance, scope: &Scope<'_>) -> Result<Push, Bad> {
     let (service, id) = instance(put.service, put.id, scope)?;
-    let pairs: Vec<(&str, &str)> = pairs(&put.attributes);
+    let pairs = put.attributes.pairs();
     first_fault(attributes::instance(&pairs, &[]))?;
-    Ok(Push::PutInstance { service, id, attributes: Attributes::from_pairs(pairs) })
+    Ok(Push::PutInstance { service, instance: Instance::new(&id, None, pairs.iter().copied()) })
 }
 
 fn put_service(put: proto::PutService, scope: &Scope<'_>) -> Result<Push, Bad> {

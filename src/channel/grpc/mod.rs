@@ -12,6 +12,7 @@
 //! | [`auth`], [`scope`] | who may ask for what, and in which namespaces |
 //! | [`service`] | the methods of the protocol, each sent to its module |
 //! | [`convert`] | from commands as they come over the wire to checked ones |
+//! | `put_instance` | the command of which most come, as it is read |
 //! | [`apply`] | batches of commands, many on their way at once |
 //! | [`follow`] | the state as a stream: all of it, then what changes |
 //! | [`followers`] | who follows, and what each of them shows by now |
@@ -32,6 +33,7 @@ mod explain;
 pub mod follow;
 pub mod followers;
 pub mod method;
+mod put_instance;
 pub mod scope;
 pub mod server;
 pub mod service;
@@ -44,6 +46,8 @@ pub use server::{MAX_CONNECTIONS, Parts, Server};
 /// What the protocol's file defines.
 #[allow(missing_docs, clippy::all, unused_qualifications, unreachable_pub, reason = "made from the protocol's file")]
 pub mod proto {
+    pub use super::put_instance::{AttributeMap, PutInstance};
+
     tonic::include_proto!("fingerpost.v1");
 }
 

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{Shown, Violation, names, records};
-use crate::model::{DnsRecord, RecordType};
+use crate::model::{DnsRecord, KnownAttribute, RecordType};
 
 /// `AWS_EC2_INSTANCE_ID`, for HTTP namespaces only.
 pub(super) const EC2_INSTANCE_ID: &str = "AWS_EC2_INSTANCE_ID";
@@ -67,7 +67,7 @@ pub fn instance(pairs: &[(&str, &str)], dns_records: &[DnsRecord]) -> Vec<Attrib
     if has(EC2_INSTANCE_ID) && pairs.iter().any(|(key, _)| ![EC2_INSTANCE_ID, "AWS_INIT_HEALTH_STATUS"].contains(key)) {
         faults.push(AttributeFault::map("beside AWS_EC2_INSTANCE_ID allowed is AWS_INIT_HEALTH_STATUS alone"));
     }
-    faults.extend(missing(has, dns_records).map(AttributeFault::map));
+    faults.extend(missing(|attribute| has(attribute.name()), dns_records).map(AttributeFault::map));
     faults
 }
 
@@ -75,9 +75,9 @@ pub fn instance(pairs: &[(&str, &str)], dns_records: &[DnsRecord]) -> Vec<Attrib
 ///
 /// A service with both A and AAAA wants at least one address: so the developer guide, against the API model, which
 /// names both; dual-stack tasks without an IPv6 address exist.
-fn missing(has: impl Fn(&str) -> bool, dns_records: &[DnsRecord]) -> impl Iterator<Item = &'static str> {
+pub fn missing(has: impl Fn(KnownAttribute) -> bool, dns_records: &[DnsRecord]) -> impl Iterator<Item = &'static str> {
     let wants = |wanted: RecordType| dns_records.iter().any(|record| record.record_type == wanted);
-    let (ipv4, ipv6) = (has("AWS_INSTANCE_IPV4"), has("AWS_INSTANCE_IPV6"));
+    let (ipv4, ipv6) = (has(KnownAttribute::Ipv4), has(KnownAttribute::Ipv6));
     let address = match (wants(RecordType::A), wants(RecordType::Aaaa)) {
         (true, false) if !ipv4 => Some("AWS_INSTANCE_IPV4 is missing; an A record needs it"),
         (false, true) if !ipv6 => Some("AWS_INSTANCE_IPV6 is missing; an AAAA record needs it"),
@@ -89,9 +89,9 @@ fn missing(has: impl Fn(&str) -> bool, dns_records: &[DnsRecord]) -> impl Iterat
         }
         _ => None,
     };
-    let port = (wants(RecordType::Srv) && !has("AWS_INSTANCE_PORT"))
+    let port = (wants(RecordType::Srv) && !has(KnownAttribute::Port))
         .then_some("AWS_INSTANCE_PORT is missing; an SRV record needs it");
-    let cname = (wants(RecordType::Cname) && !has("AWS_INSTANCE_CNAME"))
+    let cname = (wants(RecordType::Cname) && !has(KnownAttribute::Cname))
         .then_some("AWS_INSTANCE_CNAME is missing; a CNAME record needs it");
     address.into_iter().chain(port).chain(cname)
 }

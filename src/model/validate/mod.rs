@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::{HealthCheck, Instance, NamespaceType, RecordType, Service, State};
+use super::{HealthCheck, Instance, KnownAttribute, NamespaceType, RecordType, Service, State};
 
 pub mod attributes;
 pub mod names;
@@ -132,7 +132,7 @@ pub fn instance_in_namespace(
     if service.ttl(RecordType::Srv).is_some() {
         names::instance_owner(instance.id(), name, namespace)?;
     }
-    if instance.attributes().get(attributes::EC2_INSTANCE_ID).is_some() {
+    if instance.has(KnownAttribute::Ec2InstanceId) {
         // API model, `RegisterInstance$Attributes`.
         return Err(Violation::new(
             "AWS_EC2_INSTANCE_ID is for HTTP namespaces only; allowed are AWS_INSTANCE_IPV4, AWS_INSTANCE_IPV6 and \

@@ -259,6 +259,67 @@ fn custom_health_waits_for_its_time() {
     assert!(matches!(refused, Err(Refusal::NoInstance(_))));
 }
 
+#[test]
+fn the_instances_revision_is_the_same_after_a_restart_whoever_wrote_it_last() {
+    let store = Arc::new(Memory::default());
+    let mut registry = open(&store);
+    let namespace = create_namespace(&mut registry, "z.test");
+    let s = create_service(&mut registry, namespace, "s", &[RecordType::A]);
+    let revision = |registry: &Registry| registry.catalog().read().service(s).unwrap().instances_revision;
+    let commands = [
+        register(s, "a", 1),
+        register(s, "b", 2),
+        register(s, "a", 3),
+        Command::DeregisterInstance(s, "a".into()),
+        register(s, "a", 4),
+        Command::DeregisterInstance(s, "b".into()),
+    ];
+    let mut before = revision(&registry);
+    for command in commands {
+        registry.apply(command).unwrap();
+        let after = revision(&registry);
+        assert!(after > before);
+        registry = open(&store);
+        assert_eq!(revision(&registry), after);
+        before = after;
+    }
+}
+
+#[test]
+fn a_large_batch_is_written_while_it_is_made() {
+    let store = Arc::new(Memory::default());
+    let mut registry = open(&store);
+    let namespace = create_namespace(&mut registry, "z.test");
+    let services: Vec<_> = (0..30)
+        .map(|number| create_service(&mut registry, namespace, &format!("s{number}"), &[RecordType::A]))
+        .collect();
+    for round in 0..3_u8 {
+        let put = |number: usize| {
+            let service = ServiceName { service: format!("S{}.z.test", number % 30).into(), namespace: "".into() };
+            let address = format!("10.{round}.{}.{}", number / 250, number % 250);
+            let pairs = [("AWS_INSTANCE_IPV4", &*address)];
+            let instance = Instance::new(&format!("i{}", number / 30), None, pairs);
+            (Command::Push(Push::PutInstance { service, instance }), None)
+        };
+        let results = registry.apply_batch((0..600).map(put).collect());
+        assert!(results.iter().all(Result::is_ok));
+        for registry in [&registry, &open(&store)] {
+            assert_eq!(registry.catalog().read().instance_count(), 600);
+            for (number, service) in services.iter().enumerate() {
+                assert_eq!(addresses(registry, &format!("s{number}.z.test")), Some(20));
+                let catalog = registry.catalog();
+                let catalog = catalog.read();
+                let entry = catalog.service(*service).unwrap();
+                let prefix = format!("10.{round}.");
+                assert!(entry.service.instances.iter().all(|one| one.ipv4().unwrap().to_string().starts_with(&prefix)));
+                assert_eq!(entry.instances_revision, 20 * (u64::from(round) + 1));
+            }
+            let fresh = open(&store).catalog().read().state_hash(namespace);
+            assert_eq!(registry.catalog().read().state_hash(namespace), fresh);
+        }
+    }
+}
+
 //--- Both
 
 #[test]
@@ -359,7 +420,7 @@ fn operations_are_kept_for_their_time() {
     sweep(&mut registry);
     assert_eq!(kept(&registry), 1, "a day has not passed");
     registry.settings.operation_retention = Duration::ZERO;
-    std::thread::sleep(Duration::from_millis(2));
+    thread::sleep(Duration::from_millis(2));
     sweep(&mut registry);
     assert_eq!(kept(&registry), 0);
 }
@@ -370,7 +431,7 @@ async fn commands_that_wait_share_a_commit() {
     let slow = Hooked(Memory::default(), {
         let counted = Arc::clone(&counted);
         move || {
-            std::thread::sleep(Duration::from_millis(20));
+            thread::sleep(Duration::from_millis(20));
             counted.fetch_add(1, Ordering::Relaxed);
             Ok(())
         }
