@@ -55,7 +55,7 @@ fn main() {
     let has = |part: &str| parts.is_empty() || parts.iter().any(|one| one == part);
     // A folder that stays, for one run after the other.
     let kept = std::env::var_os("BENCH_DATA").map(PathBuf::from);
-    let path = kept.as_deref().unwrap_or(folder.path());
+    let path = kept.as_deref().unwrap_or_else(|| folder.path());
     let is_filled = path.join("changed").exists();
     if !is_filled {
         fill(path, services);
