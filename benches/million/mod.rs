@@ -136,6 +136,7 @@ impl Server {
     }
 
     /// Starts one that follows `primary`, and keeps the state in `folder`.
+    #[allow(dead_code, reason = "not every benchmark has followers")]
     pub(crate) fn follow(folder: &Path, primary: SocketAddr) -> Self {
         let mut command = Command::new(program());
         command
@@ -204,6 +205,7 @@ impl Server {
 
 impl Server {
     /// Has it end in order, and waits for that.
+    #[allow(dead_code, reason = "not every benchmark stops it in order")]
     pub(crate) fn stop(mut self) {
         let id = self.child.id().to_string();
         Command::new("kill").arg(id).status().expect("a signal");
