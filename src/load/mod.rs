@@ -9,8 +9,10 @@
 //!   └─▶ declaration, zone files: any server can serve the same
 //! ```
 //!
-//! [`data`] is what is asked for, a function of a short text and a seed; [`report`] is what came of a run. Nothing here
+//! [`data`] is what is asked for, a function of a short text and a seed, and [`generate`] writes it for servers; [`report`] is
+//! what came of a run. Nothing here
 //! is used by the server.
 
 pub mod data;
+pub mod generate;
 pub mod report;
