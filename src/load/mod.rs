@@ -10,9 +10,13 @@
 //! ```
 //!
 //! [`data`] is what is asked for, a function of a short text and a seed, and [`generate`] writes it for servers; [`report`] is
-//! what came of a run. Nothing here
+//! what came of a run, and [`table`], [`compare`] and [`plot`] show it. Nothing here
 //! is used by the server.
 
+pub mod compare;
 pub mod data;
 pub mod generate;
+pub mod plot;
 pub mod report;
+pub mod table;
+pub mod words;
