@@ -2,6 +2,9 @@
 
 use crate::load::words::{amount, time};
 
+/// Nines from which on an axis of shares is crowded.
+const CROWDED: f64 = 5.5;
+
 /// How values become places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Scale {
@@ -105,7 +108,11 @@ impl Axis {
                 inside.map(|(digit, value, measure)| tick(measure, shown(digit).then(|| self.text(value)))).collect()
             }
             Scale::Nines => (0..=high.floor() as i32)
-                .map(|nines| tick(f64::from(nines), Some(self.text(1.0 - 10_f64.powi(-nines)))))
+                .map(|nines| {
+                    // Beside 50 %, there is no room for 0 % on a long axis.
+                    let shown = nines > 0 || high < CROWDED;
+                    tick(f64::from(nines), shown.then(|| self.text(1.0 - 10_f64.powi(-nines))))
+                })
                 .chain((high >= 0.5).then(|| tick(2_f64.log10(), Some("50 %".into()))))
                 .collect(),
         }
@@ -137,9 +144,9 @@ impl Axis {
     }
 }
 
-/// A round step, of which about six fit into `length`.
+/// A round step, of which up to eight fit into `length`.
 fn step(length: f64) -> f64 {
-    let rough = (length / 6.0).max(f64::MIN_POSITIVE);
+    let rough = (length / 8.0).max(f64::MIN_POSITIVE);
     let decade = 10_f64.powf(rough.log10().floor());
     let digit = [1.0, 2.0, 5.0].into_iter().find(|digit| digit * decade >= rough).unwrap_or(10.0);
     digit * decade

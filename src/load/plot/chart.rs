@@ -65,8 +65,10 @@ impl Chart {
         let (from, to) = ((left, top + above), (width - right, top + height - below));
         let points = || self.series.iter().flat_map(|series| &series.points);
         let bars = self.series.iter().flat_map(|series| &series.bars).flat_map(|(_, low, high)| [*low, *high]);
+        // The line of the best must fit, or it would be bent.
+        let best = points().map(|(x, _)| *x).filter(|_| self.ideal);
         let x = Axis::new(self.x.name, self.x.scale, self.x.unit, points().map(|(x, _)| *x));
-        let y = Axis::new(self.y.name, self.y.scale, self.y.unit, points().map(|(_, y)| *y).chain(bars));
+        let y = Axis::new(self.y.name, self.y.scale, self.y.unit, points().map(|(_, y)| *y).chain(bars).chain(best));
         let across = |share: f64| from.0 + share * (to.0 - from.0);
         let up = |share: f64| to.1 - share * (to.1 - from.1);
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::axis::{Scale, Unit};
 use super::chart::{Chart, Plan, Series};
+use crate::load::compare::Sample;
 use crate::load::report::{Report, Second, Step};
 use crate::load::table;
 
@@ -112,16 +113,12 @@ pub(super) fn rates(groups: &[Group<'_>]) -> [Chart; 2] {
         let line = |(look, group): (usize, &Group<'_>)| {
             let mut series = Series { name: group.label.clone(), look, marked: true, ..Series::default() };
             for ((rate, _), repeats) in group.steps().into_iter().filter(|((rate, _), _)| *rate > 0) {
-                let mut values: Vec<f64> = repeats.iter().filter_map(|step| value(step)).collect();
-                values.sort_by(f64::total_cmp);
-                let (Some(low), Some(middle), Some(high)) =
-                    (values.first(), values.get(values.len() / 2), values.last())
-                else {
+                let Some(sample) = Sample::of(repeats.iter().filter_map(|step| value(step)).collect()) else {
                     continue;
                 };
-                series.points.push((rate as f64, *middle));
-                if values.len() > 1 {
-                    series.bars.push((rate as f64, *low, *high));
+                series.points.push((rate as f64, sample.median));
+                if sample.runs > 1 {
+                    series.bars.push((rate as f64, sample.min, sample.max));
                 }
             }
             series
