@@ -19,24 +19,12 @@ use crate::cli::table::{Cell, Paint, Table};
 #[derive(Args)]
 pub(crate) struct Compare {
     /// The report of the older run; several, with commas between, are repeats of it
-    #[arg(
-        value_name = "OLD",
-        value_delimiter = ',',
-        num_args = 1,
-        required_unless_present = "old",
-        conflicts_with = "old"
-    )]
-    first: Vec<PathBuf>,
+    #[arg(value_name = "OLD", value_parser = files, required_unless_present = "old", conflicts_with = "old")]
+    first: Option<Files>,
 
     /// The report of the newer run, likewise
-    #[arg(
-        value_name = "NEW",
-        value_delimiter = ',',
-        num_args = 1,
-        required_unless_present = "new",
-        conflicts_with = "new"
-    )]
-    second: Vec<PathBuf>,
+    #[arg(value_name = "NEW", value_parser = files, required_unless_present = "new", conflicts_with = "new")]
+    second: Option<Files>,
 
     /// Reports of the older runs, as many as there are
     #[arg(long, value_name = "FILE", num_args = 1.., requires = "new")]
@@ -59,6 +47,17 @@ pub(crate) struct Compare {
     json: bool,
 }
 
+/// Files of one side.
+#[derive(Clone, Debug)]
+struct Files(Vec<PathBuf>);
+
+/// Reads names of files with commas between.
+fn files(text: &str) -> Result<Files, String> {
+    let files: Vec<PathBuf> = text.split(',').map(PathBuf::from).collect();
+    let nameless = files.iter().any(|file| file.as_os_str().is_empty());
+    if nameless { Err("allowed are names of files, with commas between".into()) } else { Ok(Files(files)) }
+}
+
 pub(crate) const EXAMPLES: &str = "\
 Each figure is better, the same, worse, or it cannot be told: with several runs on a side, medians are compared, and a \
 change counts if it is larger than both --tolerance and the noise. Loss may change by 0.1 %, and no answer may be wrong \
@@ -74,7 +73,10 @@ Examples:
 impl Compare {
     /// Compares and prints; the exit code is 1 where something is worse.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let (old, new) = if self.old.is_empty() { (self.first, self.second) } else { (self.old, self.new) };
+        let (old, new) = match (self.first, self.second) {
+            (Some(Files(old)), Some(Files(new))) => (old, new),
+            _ => (self.old, self.new),
+        };
         let comparison = Comparison::of(&read_all(&old)?, &read_all(&new)?, self.tolerance);
         let comparable = comparison.differences.is_empty();
         ensure!(
