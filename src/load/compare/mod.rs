@@ -185,7 +185,7 @@ fn wrong_answers(old: &[&Step], new: &[&Step]) -> Option<Figure> {
 }
 
 /// Faults found in answers. An answer may have several, and counts for each.
-pub(super) fn wrong(checks: &Checks) -> u64 {
+pub fn wrong(checks: &Checks) -> u64 {
     let Checks { wrong_rcode, wrong_record, wrong_count, wrong_ttl, duplicate, stale, malformed, .. } = checks;
     wrong_rcode + wrong_record + wrong_count + wrong_ttl + duplicate + stale + malformed
 }
