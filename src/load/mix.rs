@@ -72,7 +72,7 @@ impl FromStr for Mix {
 
     fn from_str(text: &str) -> Result<Self, BadMix> {
         let parts = text.split(',').map(|part| {
-            let (word, weight) = part.trim().split_once('=').unwrap_or((part.trim(), "1"));
+            let (word, weight) = part.trim().split_once('=').unwrap_or_else(|| (part.trim(), "1"));
             let kind = Kind::WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word));
             let weight = weight.parse().ok().filter(|weight| (0..=1_000_000).contains(weight));
             kind.zip(weight).map(|((_, kind), weight)| (*kind, weight)).ok_or_else(|| BadMix(part.to_owned()))
