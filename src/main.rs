@@ -12,7 +12,7 @@ use fingerpost::server;
 
 use self::cli::{
     apply, completions, create, delete, deregister, discover, export, get, health, import, is_closed_pipe, is_usage,
-    register, resolvconf, run, watch,
+    load, register, resolvconf, run, watch,
 };
 
 mod cli;
@@ -88,6 +88,9 @@ enum Command {
     /// Make Fingerpost the first nameserver of a resolv.conf, or undo that
     #[command(after_help = resolvconf::EXAMPLES)]
     Resolvconf(resolvconf::Resolvconf),
+    /// Put load on a DNS server and check its answers; write data for it, compare and draw what came of it
+    #[command(after_help = load::EXAMPLES)]
+    Load(Box<load::Load>),
     /// Print a completion script for a shell
     #[command(after_help = completions::EXAMPLES)]
     Completions(completions::Completions),
@@ -192,6 +195,7 @@ fn perform(command: Command) -> anyhow::Result<ExitCode> {
         Command::Import(import) => done(import.run()),
         Command::Run(run) => run.run(),
         Command::Resolvconf(resolvconf) => done(resolvconf.run()),
+        Command::Load(load) => load.run(),
         Command::Completions(completions) => done(completions.run(Arguments::command())),
     }
 }

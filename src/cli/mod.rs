@@ -15,6 +15,7 @@ pub(crate) mod get;
 pub(crate) mod health;
 pub(crate) mod import;
 mod instance;
+pub(crate) mod load;
 mod namespace;
 mod output;
 mod pairs;
