@@ -266,13 +266,13 @@ mod tests {
         let mut editor = Editor::new(&base);
         let apex = Name::parse("zone.test").unwrap();
         let soa = [&[0, 0][..], &[0; 20]].concat();
-        let soa = RrSetDraft::Records { rtype: rtype::SOA, ttl: 60, rdata: vec![soa.into()] };
+        let soa = RrSetDraft::Records { rtype: rtype::SOA, ttl: 60, rdata: vec![soa] };
         editor.put(&apex, 0, Layer::Static, &NodeDraft { flags: Flags::default(), sets: vec![soa] });
         for count in 0..=20_u8 {
             for shown in [8, u32::MAX] {
                 let v4 = (0..count).map(|last| [10, 0, 0, last]).collect();
                 let v6 = (0..count).map(|last| [last; 16]).collect();
-                let text = vec![vec![1, b'x'].into(); count.into()];
+                let text = vec![vec![1, b'x']; count.into()];
                 let sets = vec![
                     RrSetDraft::V4 { ttl: 10, shown, addresses: v4 },
                     RrSetDraft::V6 { ttl: 300, shown, addresses: v6 },

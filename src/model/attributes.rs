@@ -255,12 +255,12 @@ mod tests {
             pack(&mut packed, pairs);
             packed
         };
-        let written = packed(|packed, pairs| pack(packed, pairs));
+        let written = packed(pack);
         let (mut recent, mut shortest) = (Recent::default(), usize::MAX);
         for _ in 0..20 {
             let mut read = String::new();
             assert_eq!(recent.pack_shared(&mut read, &written), Some(()));
-            for shared in [packed(|packed, pairs| pack_shared(packed, pairs)), read] {
+            for shared in [packed(pack_shared), read] {
                 assert_eq!(Pairs::of(&shared), Pairs::of(&written));
                 assert_eq!(Pairs::of(&shared).iter().collect::<Vec<_>>(), pairs);
                 assert!(recent.pack_shared(&mut String::new(), &shared).is_none());

@@ -146,7 +146,7 @@ impl Instance {
 
     /// The first of frozen ones, which is taken off them; `None` behind the last.
     pub(super) fn thaw(frozen: &mut &[u8]) -> Option<Self> {
-        let octets: &[u8] = *frozen;
+        let octets: &[u8] = frozen;
         let ([id_length, marks, low, high], rest) = octets.split_first_chunk()?;
         let is_number = marks & NUMBER != 0;
         let length = usize::from(*id_length) / if is_number { 2 } else { 1 };

@@ -90,7 +90,7 @@ fn load_part(store: &dyn Store, services: &mut [ServiceEntry], keys: Keys<'_>) -
     let mut gathered: Vec<Arc<Instance>> = Vec::new();
     let put = |services: &mut [ServiceEntry], at: usize, gathered: &mut Vec<Arc<Instance>>| {
         if let Some(entry) = services.get_mut(at).filter(|_| !gathered.is_empty()) {
-            entry.service.instances = gathered.drain(..).collect::<Vec<_>>().into();
+            entry.service.instances = Vec::from_iter(gathered.drain(..)).into();
         }
     };
     store.load_part(Table::Instances, keys, &mut |key, value| {

@@ -211,7 +211,7 @@ mod tests {
             let known = shelf.by_name.len();
             assert_eq!((known, shelf.by_id.len(), shelf.order.len()), (model.len(), model.len(), model.len()));
         }
-        assert_eq!(shelf.named(one, "none", false).or(shelf.named(two, "S", false)), None);
+        assert_eq!(shelf.named(one, "none", false).or_else(|| shelf.named(two, "S", false)), None);
         assert!(shelf.named(one, &"a".repeat(300), false).is_none());
     }
 }

@@ -277,6 +277,12 @@ pub struct ShortKey {
     length: usize,
 }
 
+impl Default for ShortKey {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ShortKey {
     /// An empty key to be filled.
     pub const fn new() -> Self {

@@ -90,16 +90,19 @@ impl Comparison {
         let nothing = if steps.is_empty() { Verdict::CannotTell } else { Verdict::Same };
         let verdict = verdict.unwrap_or(nothing);
         let doubts = [("old", old), ("new", new)].into_iter().flat_map(|(side, reports)| {
-            let doubts = reports.iter().flat_map(|report| table::doubts(report));
+            let doubts = reports.iter().flat_map(table::doubts);
             doubts.map(move |doubt| format!("{side}: {doubt}"))
         });
         Self { verdict, tolerance, differences: differences(old, new), doubts: doubts.collect(), unmatched, steps }
     }
 }
 
+/// What a report says of itself.
+type Said = fn(&Report) -> String;
+
 /// In what runs differ that must be the same.
 fn differences(old: &[Report], new: &[Report]) -> Vec<String> {
-    let asked: [(&str, fn(&Report) -> String); 6] = [
+    let asked: [(&str, Said); 6] = [
         ("transport", |report| report.transport.clone()),
         ("mode", |report| report.mode.clone()),
         ("data", |report| report.data.clone()),

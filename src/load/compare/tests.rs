@@ -1,3 +1,5 @@
+use std::slice;
+
 use super::*;
 use crate::load::report::Latency;
 
@@ -47,7 +49,7 @@ fn loss_and_wrong_answers_count_by_themselves() {
     new.steps[0].checks.stale = 1;
     // One wrong answer in one run of many is worse, whatever the median says.
     let good = run(&[1000.0], 100);
-    let comparison = Comparison::of(&[good.clone()], &[good.clone(), good.clone(), new], 0.05);
+    let comparison = Comparison::of(slice::from_ref(&good), &[good.clone(), good.clone(), new], 0.05);
     assert_eq!(verdict(&comparison, 0, "wrong"), Verdict::Worse);
     let mut unchecked = good.clone();
     unchecked.steps[0].checks.checked = 0;
@@ -68,10 +70,10 @@ fn a_server_that_answers_nothing_is_worse() {
 #[test]
 fn runs_of_other_things_are_told_apart() {
     let (one, mut other) = (run(&[1000.0], 100), run(&[1000.0], 100));
-    assert_eq!(Comparison::of(&[one.clone()], &[other.clone()], 0.05).differences, [String::new(); 0]);
+    assert_eq!(Comparison::of(slice::from_ref(&one), slice::from_ref(&other), 0.05).differences, Vec::<String>::new());
     other.transport = "tcp".into();
     other.data = "services=5".into();
-    let comparison = Comparison::of(&[one.clone()], &[one.clone(), other], 0.05);
+    let comparison = Comparison::of(slice::from_ref(&one), &[one.clone(), other], 0.05);
     assert_eq!(comparison.differences, ["transport: \"udp\", \"tcp\"", "data: \"\", \"services=5\""]);
     // The label and the server may differ: that is what is compared.
     let other = Report { label: "x".into(), server: "y".into(), ..one.clone() };
