@@ -3,9 +3,14 @@
 //! `cargo bench --bench instructions` runs itself under `valgrind --tool=callgrind` once for each case; callgrind
 //! counts inside [`measured_query`] only. Instructions do not depend on the machine's load, so that the figures can be
 //! compared from run to run; they differ by a few with the random seeds of the table's hash.
+//!
+//! `-- --check` compares them with `benches/instructions.json` and fails where one has grown by more than 3 %; `-- --write`
+//! writes that file anew, after a change that is worth its price. The file is of builds as `.ci/run` makes them: without
+//! link-time optimisation.
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::process::Command;
 use std::sync::Arc;
@@ -17,6 +22,10 @@ use fingerpost::table::{Current, Editor, Networks, Publisher, Seen, Snapshot, Vi
 use fingerpost::wire::Name;
 use fingerpost::zone::{Place, Record, Records, Zone};
 
+/// The counts to compare with.
+const STORED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.json");
+/// By how much a count may grow.
+const TOLERANCE: f64 = 0.03;
 /// Queries counted.
 const QUERIES: u32 = 20_000;
 /// Services in the table.
@@ -147,10 +156,44 @@ fn main() {
     if Command::new("valgrind").arg("--version").output().is_err() {
         return println!("skipped: valgrind is not installed");
     }
-    println!("{:<16} {:>24}", "case", "instructions per query");
+    let known = known();
+    println!("{:<18} {:>22} {:>10} {:>8}", "case", "instructions per query", "stored", "change");
+    let mut counts = BTreeMap::new();
     for case in CASES {
-        println!("{:<16} {:>24.1}", case.name, count_instructions(case.name) as f64 / f64::from(QUERIES));
+        let count = count_instructions(case.name) as f64 / f64::from(QUERIES);
+        counts.insert(case.name.to_owned(), count.round());
+        match known.get(case.name) {
+            Some(stored) => {
+                println!("{:<18} {count:>22.1} {stored:>10.0} {:>+7.1}%", case.name, (count / stored - 1.0) * 100.0);
+            }
+            None => println!("{:<18} {count:>22.1}", case.name),
+        }
     }
+    if arguments.iter().any(|argument| argument == "--write") {
+        let text = serde_json::to_string_pretty(&counts).expect("numbers");
+        std::fs::write(STORED, text + "\n").expect("the file of counts");
+    }
+    if arguments.iter().any(|argument| argument == "--check") {
+        let is_dearer =
+            |name: &str, count: f64| known.get(name).is_none_or(|stored| count > stored * (1.0 + TOLERANCE));
+        let dearer: Vec<&str> =
+            counts.iter().filter(|(name, count)| is_dearer(name, **count)).map(|(name, _)| &**name).collect();
+        if !dearer.is_empty() {
+            eprintln!(
+                "more than {:.0} % dearer than in {STORED}, or not in it: {}; if that is worth it, write it anew with \
+                 `cargo bench --bench instructions -- --write`",
+                TOLERANCE * 100.0,
+                dearer.join(", ")
+            );
+            std::process::exit(1);
+        }
+    }
+}
+
+/// The counts that were stored; none where there is no file.
+fn known() -> BTreeMap<String, f64> {
+    let text = std::fs::read_to_string(STORED).unwrap_or_else(|_| "{}".into());
+    serde_json::from_str(&text).expect("numbers by name")
 }
 
 /// Instructions of all queries of a case.

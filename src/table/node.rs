@@ -372,7 +372,7 @@ pub struct ServiceTarget<'t> {
 
 impl<'t> Services<'t> {
     /// Target number `index`, less than [`Self::count`].
-    #[inline]
+    #[inline(always)]
     pub fn target(self, index: usize) -> ServiceTarget<'t> {
         let item = self.set.item(index);
         let (flags, length, port, mut rest) = (item[0], usize::from(item[1]), [item[2], item[3]], &item[4..]);

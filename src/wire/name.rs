@@ -162,13 +162,19 @@ impl NameKey {
     /// `source` may go on behind the name (a packet does): then the last pair needs no special care.
     #[inline]
     pub fn fill(&mut self, source: &[u8], length: usize) {
+        self.fill_block(source, length, lower);
+    }
+
+    /// [`Self::fill`], the octets of a short name taken as `treat` makes them.
+    #[inline(always)]
+    fn fill_block(&mut self, source: &[u8], length: usize, treat: impl Fn([u8; BLOCK]) -> [u8; BLOCK]) {
         debug_assert!((1..=MAX_LENGTH).contains(&length) && length <= source.len());
         self.length = length;
         if let (Some(block), Some(words)) = (source.first_chunk::<BLOCK>(), self.words.first_chunk_mut())
             && length <= BLOCK
         {
             // Nearly every name: no loop, and whatever is copied behind it does not matter.
-            *words = bytemuck::must_cast::<[u8; BLOCK], [u64; BLOCK / 8]>(lower(*block));
+            *words = bytemuck::must_cast::<[u8; BLOCK], [u64; BLOCK / 8]>(treat(*block));
         } else {
             self.fill_by_pairs(source);
         }
@@ -225,7 +231,8 @@ impl NameKey {
     pub fn fill_suffix(&mut self, whole: &Self, offset: usize) {
         let octets: &[u8] = bytemuck::cast_slice(&whole.words);
         let suffix = octets.get(offset..).unwrap_or(&[]);
-        self.fill(suffix, whole.length.saturating_sub(offset).max(1));
+        // It is in lower case already.
+        self.fill_block(suffix, whole.length.saturating_sub(offset).max(1), |block| block);
     }
 
     /// Makes this key the same as `other`.
