@@ -17,6 +17,8 @@ use crate::servers::Part;
 /// The generator: where it runs, and on which core.
 pub(crate) struct Generator<'n> {
     pub(crate) network: &'n Network,
+    /// The program: `fingerpost`, of these benchmarks' build or another one's.
+    pub(crate) program: String,
     pub(crate) core: usize,
     pub(crate) folder: &'n Path,
 }
@@ -31,7 +33,7 @@ pub(crate) enum Pace {
 }
 
 /// What to ask.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Asking {
     /// What the results call it.
     pub(crate) subject: &'static str,
@@ -46,7 +48,22 @@ pub(crate) struct Asking {
     pub(crate) way: Way,
     /// Which time this is asked, from 0.
     pub(crate) repeat: usize,
+    /// Further arguments of the generator.
+    pub(crate) more: Vec<String>,
 }
+
+impl Asking {
+    /// A over UDP from many sockets through loopback, as fast as it goes: what most runs ask, or nearly.
+    pub(crate) fn new(subject: &'static str, duration: Duration, repeat: usize) -> Self {
+        let (mix, transport, pace) = ("a=1", "udp", Pace::Outstanding(OUTSTANDING));
+        Self { subject, mix, transport, pace, sockets: SOCKETS, duration, way: Way::Loopback, repeat, more: Vec::new() }
+    }
+}
+
+/// Queries under way in a closed loop: more than any server takes in one batch, fewer than its socket's buffer holds.
+pub(crate) const OUTSTANDING: usize = 512;
+/// Sockets of the generator over UDP, each with a port of its own.
+pub(crate) const SOCKETS: usize = 64;
 
 impl Generator<'_> {
     /// Asks a server that is paused, and pauses it again.
@@ -62,7 +79,7 @@ impl Generator<'_> {
         let _ = fs::remove_file(&json);
         let core = self.core.to_string();
         let mut words = self.network.prefix(asking.way);
-        words.extend(["taskset", "--cpu-list", &core, env!("CARGO_BIN_EXE_fingerpost"), "load"].map(str::to_owned));
+        words.extend(["taskset", "--cpu-list", &core, &self.program, "load", "--no-offload"].map(str::to_owned));
         words.extend(["--threads", "1", "--cores", &core].map(str::to_owned));
         let mut put = |key: &str, value: String| words.extend([key.to_owned(), value]);
         put("--server", server.place.socket().to_string());
@@ -78,8 +95,14 @@ impl Generator<'_> {
             Pace::Outstanding(count) => put("--outstanding", count.to_string()),
         }
         if server.peer.part == Part::Ceiling {
-            words.extend(CHECK_NOTHING.map(str::to_owned));
+            // It answers nothing that could be checked.
+            words.push("--no-check".into());
         }
+        if !asking.mix.contains("srv") {
+            // Eight ports and targets with their addresses do not fit an answer without EDNS; all else does.
+            words.push("--no-edns".into());
+        }
+        words.extend(asking.more.iter().cloned());
         let mut words = words.into_iter();
         let (before, begun) = (server.process.cpu_time(), Instant::now());
         let output = Command::new(words.next().unwrap_or_default())
@@ -94,9 +117,6 @@ impl Generator<'_> {
         run(server, asking, &report, cpu, elapsed)
     }
 }
-
-/// Makes the generator take an answer for one whatever it says.
-const CHECK_NOTHING: [&str; 1] = ["--no-checks"];
 
 /// What one report means, with the server's CPU time.
 fn run(server: &Running, asking: &Asking, report: &Report, cpu: CpuTime, elapsed: Duration) -> Result<Run> {
@@ -141,5 +161,9 @@ fn run(server: &Running, asking: &Asking, report: &Report, cpu: CpuTime, elapsed
         p50: step.latency.p50,
         p99: step.latency.p99,
         p99_9: step.latency.p99_9,
+        stale: checks.stale,
+        changes: step.churn.as_ref().map_or(0, |churn| churn.acknowledged),
+        visible_p99: step.churn.as_ref().map_or(0, |churn| churn.visible.p99),
+        shown_p99: step.churn.as_ref().map_or(0, |churn| churn.shown.p99),
     })
 }

@@ -80,7 +80,8 @@ fn main() -> Result<()> {
     let peers = chosen(&all, &arguments, &mut results)?;
     results.machine = machine::describe(&arguments);
     let ground = Ground { address: network.address, core: arguments.server_core, folder: &folder };
-    let generator = Generator { network: &network, core: arguments.generator_core, folder: &folder };
+    let program = arguments.generator.clone().unwrap_or_else(|| env!("CARGO_BIN_EXE_fingerpost").into());
+    let generator = Generator { network: &network, program, core: arguments.generator_core, folder: &folder };
     measure(&arguments, &plan, &peers, &ground, &generator, &mut results)?;
     let took = begun.elapsed();
     results.machine.push(("The whole run took".into(), format!("{} s", took.as_secs())));
@@ -154,6 +155,7 @@ fn measure(
     }
     if is_wanted("changes") {
         or_note(sections::changes::measure(ground, peers, &files, plan, results), "changes", results);
+        or_note(sections::churn::measure(generator, ground, plan, results), "changes beside queries", results);
     }
     Ok(())
 }

@@ -27,6 +27,9 @@ pub(crate) struct Arguments {
     /// The core of the load generator.
     #[arg(long, default_value_t = 1)]
     pub(crate) generator_core: usize,
+    /// The `fingerpost` that asks, if it is not of this build: the same for comparisons of two builds.
+    #[arg(long)]
+    pub(crate) generator: Option<String>,
     /// Where results are written.
     #[arg(long, default_value = "target/peers/results")]
     pub(crate) out: PathBuf,

@@ -69,6 +69,13 @@ pub(crate) struct Run {
     pub(crate) p50: u64,
     pub(crate) p99: u64,
     pub(crate) p99_9: u64,
+    /// Answers with what had been replaced before they were asked for; of runs with changes beside the queries.
+    pub(crate) stale: u64,
+    /// Changes that were acknowledged meanwhile.
+    pub(crate) changes: u64,
+    /// From a change's acknowledgement, or from when it was due, to the first answer with it, 99 % of them.
+    pub(crate) visible_p99: u64,
+    pub(crate) shown_p99: u64,
 }
 
 /// Memory and load time of one server with one size of data.

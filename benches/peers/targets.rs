@@ -173,5 +173,22 @@ fn changes(results: &Results) -> impl Iterator<Item = Target> {
         }
         None => missing(what, reach),
     };
-    [bulk, single].into_iter()
+    let figure =
+        |subject: &str, figure: fn(&Run) -> f64| results.median("fingerpost-stored", subject, Way::Loopback, figure);
+    let (what, reach) = ("from the acknowledgement to the first answer, p99, at 10,000 changes a second", "≤ 2 ms");
+    let visible = match figure("beside changes", |run| run.visible_p99 as f64 / 1e6) {
+        Some(time) => Target { what, reach, measured: format!("{time:.2} ms"), is_reached: Some(time <= 2.0) },
+        None => missing(what, reach),
+    };
+    let (what, reach) = ("query p99 beside 10,000 changes a second", "≤ 1.5 × without");
+    let p99 = |subject| figure(subject, |run| run.p99 as f64 / 1e3);
+    let beside = match p99("beside changes").zip(p99("without changes")) {
+        Some((with, without)) => {
+            let ratio = with / without;
+            let measured = format!("{ratio:.1} ({with:.0} and {without:.0} µs)");
+            Target { what, reach, measured, is_reached: Some(ratio <= 1.5) }
+        }
+        None => missing(what, reach),
+    };
+    [bulk, single, visible, beside].into_iter()
 }

@@ -177,7 +177,16 @@ fn latency(results: &Results) -> String {
 fn subjects_of_mixes(results: &Results) -> Vec<&str> {
     let mut subjects: Vec<&str> = Vec::new();
     for run in &results.runs {
-        let known = ["saturated", "fixed", "latency at 50 %", "latency at 80 %", "instructions", "8 of 100"];
+        let known = [
+            "saturated",
+            "fixed",
+            "latency at 50 %",
+            "latency at 80 %",
+            "instructions",
+            "8 of 100",
+            "without changes",
+            "beside changes",
+        ];
         if !known.contains(&&*run.subject) && !run.subject.contains("names") && !subjects.contains(&&*run.subject) {
             subjects.push(&run.subject);
         }
@@ -306,7 +315,41 @@ fn changes(results: &Results) -> String {
         );
     }
     text.push('\n');
+    text.push_str(&churn(results));
     text
+}
+
+/// Ours with changes beside the queries, and without.
+fn churn(results: &Results) -> String {
+    let server = "fingerpost-stored";
+    let of = |subject: &str, figure: fn(&Run) -> f64| results.median(server, subject, Way::Loopback, figure);
+    let mut text = String::new();
+    for subject in ["without changes", "beside changes"] {
+        let Some(rate) = of(subject, |run| run.answer_rate) else { continue };
+        let figure = |figure: fn(&Run) -> f64| of(subject, figure).unwrap_or(0.0);
+        let _ = writeln!(
+            text,
+            "| {subject} | {rate:.0} | {:.0} | {:.0} / {:.0} | {:.2} | {:.2} | {} | {} |",
+            figure(|run| run.changes as f64 / run.seconds),
+            figure(|run| run.p50 as f64 / 1e3),
+            figure(|run| run.p99 as f64 / 1e3),
+            figure(|run| run.visible_p99 as f64 / 1e6),
+            figure(|run| run.shown_p99 as f64 / 1e6),
+            share(results, server, subject, Way::Loopback, |run| run.lost),
+            share(results, server, subject, Way::Loopback, |run| run.wrong + run.stale),
+        );
+    }
+    if text.is_empty() {
+        return text;
+    }
+    let instances = results.runs_of(server, "without changes", Way::Loopback).next();
+    let instances = instances.map_or(0, |run| u64::from(run.services) * u64::from(run.instances));
+    format!(
+        "### Changes beside queries\n\nFingerpost with its registry on disk and {instances} instances; \"visible\" is from \
+         the acknowledgement to the first answer with the change, \"shown\" from when it was due.\n\n| | queries/s | \
+         changes/s | p50 / p99 µs | visible p99 ms | shown p99 ms | lost | wrong or stale |\n\
+         |---|---|---|---|---|---|---|---|\n{text}\n"
+    )
 }
 
 /// Everything in which another server does better than ours.

@@ -18,9 +18,7 @@ what its core can do.
 
 /// Targets that another benchmark measures.
 pub(super) const ELSEWHERE: &str = "
-Not measured here: changes beside queries at a million instances (`cargo bench --bench channel`), which says how soon \
-a change shows at 10,000 changes a second, and what they cost the queries; two workers; the instructions of the packet \
-path alone (`cargo bench --bench instructions`).
+Not measured here: two workers; the instructions of the packet path alone (`cargo bench --bench instructions`).
 
 ";
 

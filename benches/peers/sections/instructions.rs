@@ -14,7 +14,6 @@ use anyhow::{Context, Result, ensure};
 
 use crate::data::Files;
 use crate::generator::{Asking, Generator, Pace};
-use crate::network::Way;
 use crate::plan::Plan;
 use crate::results::{Instructions, Results};
 use crate::running::{Ground, Running};
@@ -91,16 +90,8 @@ fn start<'p>(peer: &'p Peer, ground: &Ground, port: u16, files: &Files, counts: 
 
 /// Asks for a while; how many were answered.
 fn ask(generator: &Generator, server: &Running, duration: Duration) -> Result<u64> {
-    let asking = Asking {
-        subject: "instructions",
-        mix: "a=100",
-        transport: "udp",
-        pace: Pace::Outstanding(OUTSTANDING),
-        sockets: 8,
-        duration,
-        way: Way::Loopback,
-        repeat: 0,
-    };
+    let pace = Pace::Outstanding(OUTSTANDING);
+    let asking = Asking { pace, sockets: 8, ..Asking::new("instructions", duration, 0) };
     Ok(generator.ask(server, &asking)?.answered)
 }
 

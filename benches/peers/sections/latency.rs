@@ -8,7 +8,6 @@ use crate::running::Running;
 use crate::servers::Part;
 
 use super::interleave;
-use super::throughput::SOCKETS;
 
 /// Measures over loopback, where nothing but the two programs takes time.
 pub(crate) fn measure(generator: &Generator, servers: &[Running], plan: &Plan, results: &mut Results) {
@@ -25,8 +24,7 @@ pub(crate) fn measure(generator: &Generator, servers: &[Running], plan: &Plan, r
         let asking = |server: &Running, repeat| {
             let (_, most) = most.iter().find(|(name, _)| *name == server.peer.name)?;
             let pace = Pace::Rate(most * share);
-            let (mix, transport, sockets, duration) = ("a=100", "udp", SOCKETS, plan.latency);
-            Some(Asking { subject, mix, transport, pace, sockets, duration, way, repeat })
+            Some(Asking { pace, ..Asking::new(subject, plan.latency, repeat) })
         };
         interleave(generator, servers.iter(), plan.few, asking, results);
     }

@@ -1,6 +1,7 @@
 //! The parts of a run. Each adds to the results; one that fails says so there and stops no other.
 
 pub(crate) mod changes;
+pub(crate) mod churn;
 pub(crate) mod instructions;
 pub(crate) mod latency;
 pub(crate) mod mixes;

@@ -3,15 +3,13 @@
 use anyhow::Result;
 
 use crate::data::Files;
-use crate::generator::{Asking, Generator, Pace};
-use crate::network::Way;
+use crate::generator::{Asking, Generator, OUTSTANDING, Pace};
 use crate::plan::Plan;
 use crate::results::Results;
 use crate::running::{Ground, Running};
 use crate::servers::{Part, Peer};
 
 use super::interleave;
-use super::throughput::{OUTSTANDING, SOCKETS};
 
 /// Servers that are measured with a million names: those that are in reach.
 const MILLION: [&str; 4] = ["fingerpost", "nsd", "knot", "gdnsd"];
@@ -59,8 +57,7 @@ fn compare<'p>(
     for pace in [Pace::Outstanding(OUTSTANDING), Pace::Rate(plan.rate)] {
         let asking = |server: &Running, repeat| {
             let (subject, _) = servers.iter().find(|(_, known)| std::ptr::eq(known, server))?;
-            let (mix, transport, sockets, way) = ("a=100", "udp", SOCKETS, Way::Loopback);
-            Some(Asking { subject, mix, transport, pace, sockets, duration: plan.fixed, way, repeat })
+            Some(Asking { pace, ..Asking::new(subject, plan.fixed, repeat) })
         };
         interleave(generator, servers.iter().map(|(_, server)| server), plan.few, asking, results);
     }
