@@ -89,6 +89,7 @@ enum Command {
     #[command(after_help = resolvconf::EXAMPLES)]
     Resolvconf(resolvconf::Resolvconf),
     /// Put load on a DNS server and check its answers; write data for it, compare and draw what came of it
+    #[command(after_help = load::EXAMPLES)]
     Load(Box<load::Load>),
     /// Print a completion script for a shell
     #[command(after_help = completions::EXAMPLES)]

@@ -64,6 +64,11 @@ impl Cell {
         Self { paint: Paint::of_status(status), ..status.into() }
     }
 
+    /// A cell in a paint.
+    pub(super) fn painted(text: &str, paint: Paint) -> Self {
+        Self { paint, ..text.into() }
+    }
+
     /// The cell of what may be absent.
     pub(super) fn or_dash(text: impl Into<String>) -> Self {
         let text = text.into();

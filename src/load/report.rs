@@ -160,6 +160,8 @@ pub struct Generator {
     pub system_seconds: f64,
     /// How much later than due queries were sent.
     pub lag: Latency,
+    /// Errors of its sockets: most often, that nobody listens at the server's port.
+    pub errors: u64,
 }
 
 /// Changes made beside the queries.

@@ -3,7 +3,8 @@
 //! What lives where:
 //!
 //! - [`bind`](mod@bind): the sockets of one address. One UDP socket a worker, one TCP listener, all on the same port.
-//! - [`mmsg`]: batches of datagrams through recvmmsg and sendmmsg. The only unsafe code.
+//! - [`mmsg`]: batches of datagrams through recvmmsg and sendmmsg. The server's only unsafe code.
+//! - [`burst`]: bursts of datagrams for a client: the load harness. The rest of the unsafe code.
 //! - [`udp`]: the worker, a pinned thread with the one loop of the hot side.
 //! - [`accept`](mod@accept): the loop that accepts connections, of DNS and of others.
 //! - [`tcp`]: DNS connections as tokio tasks, with their timeouts.
@@ -42,6 +43,7 @@ use crate::table::Seen;
 
 pub mod accept;
 pub mod bind;
+pub mod burst;
 pub mod connections;
 pub mod deferred;
 mod exchange;

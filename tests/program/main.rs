@@ -6,6 +6,8 @@
 //! * `export`: a registry that moves from folder to folder.
 //! * `forward`: names of others, asked of upstreams that answer, delay, hang, die or loop.
 //! * `follow`: a server that follows another one, which is killed, stopped, cut off, and set back.
+//! * `load`: load on a server, its answers checked, with changes beside it.
+//! * `load_reports`: data for load runs, and what came of them, compared and drawn.
 //! * `probes`: active health checks.
 //! * `crash`: what is left after a kill, and data folders that are not for this server.
 //! * `reload`: declarations that change while queries come in; not one answer may be lost or wrong.
@@ -30,6 +32,8 @@ mod crash;
 mod export;
 mod follow;
 mod forward;
+mod load;
+mod load_reports;
 mod netns;
 mod probes;
 mod queries;

@@ -59,21 +59,10 @@ impl std::fmt::Debug for Token {
     }
 }
 
-/// The registry.
-pub(super) struct Grpc {
-    channel: Channel,
-    service: ServiceName,
-    token: Option<Token>,
-    /// The endpoint, for messages.
-    endpoint: String,
-    /// Whether the service takes the health that we tell.
-    custom_health: AtomicBool,
-}
-
-impl Grpc {
-    /// Prepares to ask; connections are made when they are needed. Within a runtime only.
-    pub(super) fn new(settings: GrpcSettings, service: String) -> anyhow::Result<Self> {
-        let GrpcSettings { endpoint, authorities, certificate, token } = settings;
+impl GrpcSettings {
+    /// The channel as these settings say; connections are made when they are needed. Within a runtime only.
+    pub(crate) fn channel(&self) -> anyhow::Result<Channel> {
+        let Self { endpoint, authorities, certificate, .. } = self;
         let what = || format!("--endpoint {endpoint}");
         let mut to = Endpoint::from_shared(endpoint.clone()).with_context(what)?;
         if to.uri().scheme_str() == Some("https") {
@@ -88,9 +77,49 @@ impl Grpc {
             to = to.tls_config(tls).with_context(what)?;
         }
         let to = to.connect_timeout(CONNECT).http2_keep_alive_interval(KEEP_ALIVE).keep_alive_timeout(KEEP_ALIVE);
+        Ok(to.connect_lazy())
+    }
+}
+
+impl Token {
+    /// A request with a token, if there is one.
+    pub(crate) fn request<T>(token: Option<&Self>, message: T) -> Result<Request<T>, Status> {
+        let mut request = Request::new(message);
+        let token = match token {
+            None => return Ok(request),
+            Some(Self::Text(token)) => token.clone(),
+            Some(Self::File(path)) => {
+                let read = file::read_private(path);
+                read.map_err(|faults| Status::failed_precondition(faults.0.join("; ")))?
+            }
+        };
+        let mut value = MetadataValue::try_from(format!("Bearer {}", token.trim()))
+            .map_err(|_| Status::failed_precondition("the token has characters that no header can carry"))?;
+        value.set_sensitive(true);
+        request.metadata_mut().insert("authorization", value);
+        Ok(request)
+    }
+}
+
+/// The registry.
+pub(super) struct Grpc {
+    channel: Channel,
+    service: ServiceName,
+    token: Option<Token>,
+    /// The endpoint, for messages.
+    endpoint: String,
+    /// Whether the service takes the health that we tell.
+    custom_health: AtomicBool,
+}
+
+impl Grpc {
+    /// Prepares to ask; connections are made when they are needed. Within a runtime only.
+    pub(super) fn new(settings: GrpcSettings, service: String) -> anyhow::Result<Self> {
+        let channel = settings.channel()?;
+        let GrpcSettings { endpoint, token, .. } = settings;
         let service = ServiceName { service, namespace: String::new() };
         let custom_health = AtomicBool::new(false);
-        Ok(Self { channel: to.connect_lazy(), service, token, endpoint, custom_health })
+        Ok(Self { channel, service, token, endpoint, custom_health })
     }
 
     /// Makes a call.
@@ -194,20 +223,7 @@ impl Grpc {
 
     /// A request with the token.
     fn request<T>(&self, message: T) -> Result<Request<T>, Status> {
-        let mut request = Request::new(message);
-        let token = match &self.token {
-            None => return Ok(request),
-            Some(Token::Text(token)) => token.clone(),
-            Some(Token::File(path)) => {
-                let read = file::read_private(path);
-                read.map_err(|faults| Status::failed_precondition(faults.0.join("; ")))?
-            }
-        };
-        let mut value = MetadataValue::try_from(format!("Bearer {}", token.trim()))
-            .map_err(|_| Status::failed_precondition("the token has characters that no header can carry"))?;
-        value.set_sensitive(true);
-        request.metadata_mut().insert("authorization", value);
-        Ok(request)
+        Token::request(self.token.as_ref(), message)
     }
 
     /// Why a call was not answered, and whether it can have arrived.

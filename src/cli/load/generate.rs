@@ -10,6 +10,9 @@ use clap::Args;
 use fingerpost::load::data::Data;
 use fingerpost::load::generate::generate;
 
+/// Lines of each file of queries where nothing else is said.
+pub(super) const QUERIES: u32 = 100_000;
+
 /// `fingerpost load generate …`
 #[derive(Args)]
 pub(crate) struct Generate {
@@ -22,7 +25,7 @@ pub(crate) struct Generate {
     out: PathBuf,
 
     /// Lines of each file of queries
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    #[arg(long, value_name = "N", default_value_t = QUERIES)]
     queries: u32,
 }
 
