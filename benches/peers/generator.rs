@@ -79,6 +79,9 @@ impl Generator<'_> {
         let _ = fs::remove_file(&json);
         let core = self.core.to_string();
         let mut words = self.network.prefix(asking.way);
+        // What the run may take at most: no server's or generator's fault may hold up all others.
+        let most = (asking.duration.as_secs() + 20).to_string();
+        words.extend(["timeout", "--signal", "KILL", &most].map(str::to_owned));
         words.extend(["taskset", "--cpu-list", &core, &self.program, "load", "--no-offload"].map(str::to_owned));
         words.extend(["--threads", "1", "--cores", &core].map(str::to_owned));
         let mut put = |key: &str, value: String| words.extend([key.to_owned(), value]);
