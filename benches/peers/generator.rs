@@ -60,8 +60,9 @@ impl Asking {
     }
 }
 
-/// Queries under way in a closed loop: more than any server takes in one batch, fewer than its socket's buffer holds.
-pub(crate) const OUTSTANDING: usize = 512;
+/// Queries under way in a closed loop: more than any server takes in one batch, fewer than a socket holds whose buffer is
+/// as the kernel makes it (some servers ask for no more): 277 on Linux.
+pub(crate) const OUTSTANDING: usize = 200;
 /// Sockets of the generator over UDP, each with a port of its own.
 pub(crate) const SOCKETS: usize = 64;
 

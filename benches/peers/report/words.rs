@@ -38,7 +38,7 @@ repeat, and tables show the median of the repeats, with the smallest and the lar
 * CPU time is that of all threads of all processes of a server (`/proc/PID/task/TID/schedstat`, exact), divided by the \
 answers. The kernel tells user time from its own by samples, 250 a second on this machine; user time is therefore \
 computed from all repeats together, and shown with one standard deviation.
-* *Saturated* is a closed loop with 512 queries under way from 64 sockets, *fixed* an open loop at one rate for all. \
+* *Saturated* is a closed loop with 200 queries under way from 64 sockets, *fixed* an open loop at one rate for all. \
 A server that cannot keep the rate loses queries, which the tables show; its CPU time for an answer then includes what \
 it did for nothing.
 * Latencies are counted from when a query was due, not from when it was sent. With so few cores the generator's own \
