@@ -73,12 +73,12 @@ impl Plan {
         let milliseconds = Duration::from_millis;
         let plan = if arguments.quick {
             Self {
-                repeats: 2,
+                repeats: 1,
                 few: 1,
-                saturated: milliseconds(800),
-                fixed: milliseconds(800),
+                saturated: milliseconds(600),
+                fixed: milliseconds(600),
                 latency: milliseconds(700),
-                mix: milliseconds(600),
+                mix: milliseconds(400),
                 changes: milliseconds(1000),
                 rate: 50_000.0,
                 is_large: false,
@@ -90,8 +90,8 @@ impl Plan {
                 repeats: 5,
                 few: 3,
                 saturated: milliseconds(2000),
-                fixed: milliseconds(2500),
-                latency: milliseconds(2000),
+                fixed: milliseconds(2000),
+                latency: milliseconds(1500),
                 mix: milliseconds(1000),
                 changes: milliseconds(3000),
                 rate: 50_000.0,
