@@ -43,7 +43,7 @@ struct Arguments {
     bench: bool,
 }
 
-fn main() -> anyhow::Result<()> {
+pub(crate) fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let Some(address) = arguments.listen else {
         println!("nothing to do without --listen");
