@@ -215,7 +215,7 @@ impl Service {
                 }
                 Event::Idle => return Close::Idle,
             };
-            if !turn.unsent.is_empty() && !write(stream, &turn.unsent, limits.write_timeout, &mut stop).await {
+            if !turn.unsent.is_empty() && !write(stream, &turn.unsent, limits.write_timeout, &stop).await {
                 return Close::Error;
             }
             turn.deferred.into_iter().for_each(|query| open.leave(query));
@@ -344,11 +344,13 @@ impl Service {
 }
 
 /// Writes what the client did not take at once; false if it failed or took too long.
-async fn write(stream: &mut TcpStream, octets: &[u8], limit: Duration, stop: &mut watch::Receiver<bool>) -> bool {
+async fn write(stream: &mut TcpStream, octets: &[u8], limit: Duration, stop: &watch::Receiver<bool>) -> bool {
+    // Of its own: what this one has seen, the connection still has to learn.
+    let mut stop = stop.clone();
     tokio::select! {
         written = stream.write_all(octets) => written.is_ok(),
         () = sleep(limit) => false,
-        () = async { stopped(stop).await; sleep(GRACE).await } => false,
+        () = async { stopped(&mut stop).await; sleep(GRACE).await } => false,
     }
 }
 

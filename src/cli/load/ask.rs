@@ -83,7 +83,7 @@ pub(super) struct Ask {
     threads: u32,
 
     /// The cores to pin the threads to, in turn [default: as the scheduler likes]
-    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', value_parser = core)]
     cores: Vec<usize>,
 
     /// Ask without EDNS (RFC 6891), so that answers have 512 octets at most
@@ -272,4 +272,9 @@ fn verdict(report: &Report, max_loss: Option<f64>) -> ExitCode {
     let is_silent = report.steps.iter().all(|step| step.answered == 0);
     let failed = report.steps.iter().filter_map(|step| step.churn.as_ref()).any(|churn| churn.failed > 0);
     if faults > 0 || is_lossy || is_silent || failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Reads the number of a core, of which the kernel's sets hold 1024.
+fn core(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|core| *core < 1024).ok_or_else(|| "allowed are numbers of cores, 0 to 1023".into())
 }

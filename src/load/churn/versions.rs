@@ -97,8 +97,12 @@ impl Versions {
     /// A version was acknowledged at `now`. Those of one instance are in their order.
     pub(crate) fn acknowledge(&self, service: u32, instance: u32, version: u32, now: u64) {
         let Some(instance) = self.instance(service, instance) else { return };
-        if let Some(at) = instance.at.get(version as usize % REMEMBERED) {
-            at.store(now, Ordering::Release);
+        // Also for those before it that were refused, and so replaced with it.
+        let first = instance.acknowledged.load(Ordering::Acquire) + 1;
+        for version in first.max((version + 1).saturating_sub(REMEMBERED as u32)).min(version)..=version {
+            if let Some(at) = instance.at.get(version as usize % REMEMBERED) {
+                at.store(now, Ordering::Release);
+            }
         }
         instance.acknowledged.fetch_max(version, Ordering::AcqRel);
     }

@@ -1,6 +1,5 @@
 //! Changes of Fingerpost through one gRPC stream, each durable and visible when it is acknowledged.
 
-use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use fingerpost::channel::grpc::proto::command::Command as Kind;
@@ -46,7 +45,7 @@ impl Grpc {
         let put = PutInstance {
             service: Some(ServiceName { service: self.service(number), namespace: self.apex.clone() }),
             id: format!("new-{number}"),
-            attributes: attributes.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<BTreeMap<_, _>>(),
+            attributes: attributes.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
         };
         Command { command: Some(Kind::PutInstance(put)) }
     }
