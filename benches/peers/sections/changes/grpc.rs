@@ -1,6 +1,5 @@
 //! Changes of Fingerpost through one gRPC stream, each durable and visible when it is acknowledged.
 
-
 use anyhow::{Context, Result, ensure};
 use fingerpost::channel::grpc::proto::command::Command as Kind;
 use fingerpost::channel::grpc::proto::registry_client::RegistryClient;
