@@ -35,6 +35,7 @@
 //! | [`config`] | flags, environment variables and the configuration file, resolved once |
 //! | [`template`] | CloudFormation templates: parameters, functions, and the resources they yield |
 //! | [`stack`] | a template applied through the API: the plan, and how it is carried out |
+//! | `threads` | work that is shared out among threads for a moment |
 //! | [`metrics`], [`admin`] | counters and how operators see them |
 //! | [`server`] | one server's life, from bind to join |
 //!
@@ -90,6 +91,7 @@ pub mod sigv4;
 pub mod stack;
 pub mod table;
 pub mod template;
+mod threads;
 pub mod tls;
 pub mod transfer;
 pub mod wire;

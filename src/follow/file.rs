@@ -88,23 +88,37 @@ fn read(file: impl Read, length: u64) -> Result<Replica, FileError> {
         VERSION => {}
         version => return Err(damaged(format!("it is of version {version}; this program reads version {VERSION}"))),
     }
+    let gathered = if length < LARGE { read_alone(&mut file) } else { read_ahead(&mut file) };
+    gathered?.whole.ok_or_else(|| damaged("its state is not whole"))
+}
+
+/// Reads pieces and puts them together.
+fn read_alone(file: &mut Hashing<impl Read>) -> Result<Gathered, FileError> {
     let mut gathered = Gathered::default();
-    if length < LARGE {
-        read_pieces(&mut file, &mut |chunk| gathered.put(chunk))?;
-    } else {
-        // Two threads take half the time: one reads pieces, the other puts them together.
-        let (sender, pieces) = sync_channel(AHEAD);
-        thread::scope(|scope| {
-            let gather = scope.spawn(|| pieces.into_iter().try_for_each(|chunk| gathered.put(chunk)));
-            let read = read_pieces(&mut file, &mut |chunk| {
-                // Whoever puts them together has found a fault, which counts.
-                sender.send(chunk).map_err(|_| damaged("a piece that does not fit"))
-            });
-            drop(sender);
-            gather.join().unwrap_or_else(|panic| resume_unwind(panic)).and(read)
-        })?;
-    }
-    gathered.whole.ok_or_else(|| damaged("its state is not whole"))
+    read_pieces(file, &mut |chunk| gathered.put(chunk))?;
+    Ok(gathered)
+}
+
+/// The same with two threads, which take half the time: one reads pieces, the other puts them together.
+fn read_ahead(file: &mut Hashing<impl Read>) -> Result<Gathered, FileError> {
+    let (sender, pieces) = sync_channel(AHEAD);
+    let gather = move || {
+        let mut gathered = Gathered::default();
+        pieces.into_iter().try_for_each(|chunk| gathered.put(chunk)).map(|()| gathered)
+    };
+    thread::scope(|scope| {
+        let Ok(gather) = thread::Builder::new().spawn_scoped(scope, gather) else {
+            // No more threads: one after the other, then.
+            return read_alone(file);
+        };
+        let read = read_pieces(file, &mut |chunk| {
+            // Whoever puts them together has found a fault, which counts.
+            sender.send(chunk).map_err(|_| damaged("a piece that does not fit"))
+        });
+        drop(sender);
+        let gathered = gather.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+        read.map(|()| gathered)
+    })
 }
 
 /// Reads pieces to the end of the file, and compares its checksum.

@@ -22,6 +22,14 @@ pub fn fits(text: &str) -> bool {
     memchr3(KEY_END as u8, VALUE_END as u8, KNOWN_PAIR, octets).is_none() && memchr(KNOWN_KEY, octets).is_none()
 }
 
+/// Whether a pair can be read from a packed map, which may be of a version that had fewer marks: those of known pairs
+/// and keys are marks only where a pair begins.
+pub fn fits_pair(key: &str, value: &str) -> bool {
+    let begins_known = matches!(key.as_bytes(), [KNOWN_PAIR | KNOWN_KEY, ..]);
+    let ends = |text: &str| memchr2(KEY_END as u8, VALUE_END as u8, text.as_bytes()).is_some();
+    !begins_known && !ends(key) && !ends(value)
+}
+
 /// Packs `pairs` behind what `packed` holds already, by their numbers in the dictionary where they have some.
 pub(super) fn pack_shared<'a>(packed: &mut String, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) {
     for (key, value) in pairs {
@@ -54,7 +62,7 @@ fn push_number(packed: &mut String, number: u16) {
 /// Packs `pairs` behind what `packed` holds already.
 pub(super) fn pack<'a>(packed: &mut String, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) {
     for (key, value) in pairs {
-        debug_assert!(fits(key) && fits(value));
+        debug_assert!(fits_pair(key, value));
         packed.push_str(key);
         packed.push(KEY_END);
         packed.push_str(value);
@@ -273,6 +281,12 @@ mod tests {
             for bad in [bad.to_owned(), format!("{written}{bad}")] {
                 assert_eq!(recent.pack_shared(&mut String::new(), &bad), None, "{bad:?}");
             }
+        }
+        let former = [("a\u{1c}", "\u{1d}"), ("", "\u{1c}b\u{1d}"), ("c", "")];
+        assert!(former.iter().all(|(key, value)| fits_pair(key, value)));
+        assert_eq!(Attributes::from_pairs(former).iter().collect::<Vec<_>>(), former);
+        for (key, value) in [("\u{1c}", ""), ("\u{1d}a", ""), ("a\u{1e}", ""), ("a", "\u{1f}"), ("a", "b\u{1e}")] {
+            assert!(!fits_pair(key, value), "{key:?}={value:?}");
         }
         assert!(!fits("\u{1c}") && !fits("\u{1d}") && !fits("\u{1e}") && !fits("\u{1f}") && fits("\ta"));
     }

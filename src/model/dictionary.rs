@@ -5,7 +5,7 @@
 //! and texts stay for good, so that they are found without a lock, and so their number and length have bounds: what comes
 //! later is written out, as is what few have.
 
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -62,6 +62,8 @@ struct Dictionary {
     counts: [AtomicU64; COUNTED],
     /// How many numbers are given, and the octets of their texts.
     given: Mutex<(usize, usize)>,
+    /// Whether there is no room any more. Then nobody has to wait for the lock to be told so.
+    is_full: AtomicBool,
 }
 
 /// That of the process. What is not used of it takes no memory.
@@ -99,6 +101,7 @@ impl Dictionary {
             numbers: [const { AtomicU16::new(0) }; INDEX],
             counts: [const { AtomicU64::new(0) }; COUNTED],
             given: Mutex::new((0, 0)),
+            is_full: AtomicBool::new(false),
         }
     }
 
@@ -146,6 +149,9 @@ impl Dictionary {
     /// Gives a pair a number; `None` if there is no room for it.
     #[cold]
     fn give(&self, hash: u64, key: &str, value: &str) -> Option<u16> {
+        if self.is_full.load(Ordering::Relaxed) {
+            return None;
+        }
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         let known = self.find(hash, key, value);
         if known.is_some() {
@@ -153,10 +159,10 @@ impl Dictionary {
         }
         let (number, octets) = *given;
         let octets = octets + key.len() + value.len();
-        if octets > OCTETS {
+        let Some(entry) = self.entries.get(number).filter(|_| octets <= OCTETS) else {
+            self.is_full.store(true, Ordering::Relaxed);
             return None;
-        }
-        let entry = self.entries.get(number)?;
+        };
         let place = self.places(hash).find(|place| place.load(Ordering::Acquire) == 0)?;
         entry.set(Entry { hash, key: key.into(), value: value.into() }).ok()?;
         *given = (number + 1, octets);
@@ -201,6 +207,10 @@ mod tests {
             }
         }
         assert_eq!(OTHER.given.lock().unwrap().0, PAIRS);
+        assert!(OTHER.is_full.load(Ordering::Relaxed));
         assert_eq!(OTHER.pair(u16::MAX), None);
+        // What has a number keeps it.
+        let known = OTHER.pair(0).unwrap();
+        assert!(matches!(OTHER.code(known.0, known.1), Code::Pair(0)));
     }
 }

@@ -17,7 +17,7 @@ mod selection;
 mod service;
 pub mod validate;
 
-pub use attributes::{Attributes, Pairs, fits};
+pub use attributes::{Attributes, Pairs, fits, fits_pair};
 pub use id::{NamespaceId, OperationId, ServiceId};
 pub use instance::{HealthStatus, Instance, KnownAttribute};
 pub use instances::Instances;

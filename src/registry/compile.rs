@@ -82,7 +82,7 @@ pub(super) fn compile<'t>(draft: &Draft<'t>, revision: u64) -> Result<Compiled<'
         let after = after.as_ref();
         touched.extend(before.into_iter().chain(after).map(|entry| entry.namespace));
         count_instances(&mut counts, draft, &mut apexes, before, after);
-        edits.extend(edit(draft, &mut apexes, before, after));
+        edits.extend(edit(draft, &mut apexes, before, after).into_iter().flatten());
     }
     // Where a namespace's own zone comes, goes or moves, so do services that did not change.
     for id in draft.namespaces.keys() {
@@ -160,14 +160,15 @@ fn named(name: &str) -> impl Fn(NameError) -> Refusal {
 
 //----------- Services ---------------------------------------------------------------------------------------
 
-/// What happens to a service; `None` where DNS does not know of it before or after.
+/// What happens to a service: one edit, two of different names where it is called otherwise, and none where DNS does not
+/// know of it before or after.
 fn edit<'d>(
     draft: &'d Draft<'_>,
     apexes: &mut Apexes,
     before: Option<&'d ServiceEntry>,
     after: Option<&'d ServiceEntry>,
-) -> Option<Edit<'d>> {
-    let name = before.or(after).map(|entry| &*entry.name)?;
+) -> [Option<Edit<'d>>; 2] {
+    let (old, new) = (before.map(|entry| &*entry.name), after.map(|entry| &*entry.name));
     let before = before.and_then(|entry| {
         let (view, zone) = apexes.before(draft, entry.namespace)?;
         Some((view, zone, &entry.service))
@@ -176,7 +177,13 @@ fn edit<'d>(
         let (view, zone) = apexes.after(draft, entry.namespace)?;
         Some((view, zone, &entry.service))
     });
-    (before.is_some() || after.is_some()).then_some(Edit { name, before, after })
+    if old.zip(new).is_some_and(|(old, new)| !old.eq_ignore_ascii_case(new)) {
+        let retired = old.filter(|_| before.is_some()).map(|name| Edit { name, before, after: None });
+        let put = new.filter(|_| after.is_some()).map(|name| Edit { name, before: None, after });
+        return [retired, put];
+    }
+    let name = old.or(new).filter(|_| before.is_some() || after.is_some());
+    [name.map(|name| Edit { name, before, after }), None]
 }
 
 /// Whose owner name among those that a service gets anew is somebody else's already, or lies in another's zone. So it
@@ -225,7 +232,7 @@ fn moved_services<'d>(draft: &'d Draft<'_>, apexes: &mut Apexes, id: NamespaceId
     }
     let services = draft.services_of(id).into_iter().filter(|id| !draft.services.contains_key(id));
     let entries = services.filter_map(|id| draft.catalog.services.get(&id));
-    entries.filter_map(|entry| edit(draft, apexes, Some(entry), Some(entry))).collect()
+    entries.flat_map(|entry| edit(draft, apexes, Some(entry), Some(entry))).flatten().collect()
 }
 
 /// Adds to `counts` by how much a service changes the number of instances in a view.

@@ -135,7 +135,11 @@ impl<'c> Draft<'c> {
             }
         }
         let is_exact = self.catalog.namespaces.get(&namespace)?.namespace_type == NamespaceType::Http;
-        self.catalog.services.named(namespace, name, is_exact)
+        let known = self.catalog.services.named(namespace, name, is_exact)?;
+        // One that has gone or is called otherwise, where its namespace changed its type, and its name has another key.
+        let is_called = |entry: &ServiceEntry| entry.name.eq_ignore_ascii_case(name);
+        let stays = self.services.get(&known).is_none_or(|entry| entry.as_ref().is_some_and(is_called));
+        stays.then_some(known)
     }
 
     /// The services of a namespace, as changed.
@@ -214,6 +218,16 @@ impl<'c> Draft<'c> {
         }
         self.rewritten.insert(entry.id);
         self.services.insert(entry.id, Some(entry));
+    }
+
+    /// Takes the name of a service from it, which gets another one; unless somebody has that name already.
+    pub(super) fn release_name(&mut self, id: ServiceId) {
+        let Some(entry) = self.service(id) else { return };
+        let Some(namespace) = self.namespace(entry.namespace) else { return };
+        let key = (entry.namespace, namespace.service_key(&entry.name));
+        if self.names.get(&key).is_none_or(|known| *known == Some(id)) {
+            self.names.insert(key, None);
+        }
     }
 
     /// Takes away a service with all of its instances.

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
-use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::thread;
 
 use super::draft::Due;
 use super::entry::{NamespaceEntry, ServiceEntry};
@@ -12,6 +10,7 @@ use super::store::{Keys, Store, StoreError, Table};
 use super::whole::Whole;
 use super::{META_REVISION, rows};
 use crate::model::{Instance, OperationId, Revision, ServiceId};
+use crate::threads::at_once;
 
 /// What a store held: everything acknowledged.
 pub(super) struct Recovered {
@@ -62,23 +61,25 @@ struct Timers {
     leases: Vec<(ServiceId, Box<str>, u32)>,
 }
 
-/// Puts the instances in `store` into their services, which are in the order of their ids. Two threads share the services: instances are most of what there is to read.
+/// Puts the instances in `store` into their services, which are in the order of their ids. Two threads share the
+/// services: instances are most of what there is to read.
 fn load_instances(store: &dyn Store, services: &mut [ServiceEntry]) -> Result<Timers, StoreError> {
     let (first, second) = services.split_at_mut(services.len() / 2);
-    let Some(middle) = second.first().map(|entry| entry.id) else {
+    let Some(middle) = second.first().map(|entry| entry.id).filter(|_| !first.is_empty()) else {
         return load_part(store, second, (Bound::Unbounded, Bound::Unbounded));
     };
     // The key of an instance begins with the id of its service.
     let middle = middle.as_bytes().as_slice();
-    thread::scope(|scope| {
-        let second = scope.spawn(|| load_part(store, second, (Bound::Included(middle), Bound::Unbounded)));
-        let first = load_part(store, first, (Bound::Unbounded, Bound::Excluded(middle)));
-        let second = second.join().unwrap_or_else(|panic| resume_unwind(panic));
-        let (mut timers, mut second) = (first?, second?);
-        timers.due.append(&mut second.due);
-        timers.leases.append(&mut second.leases);
-        Ok(timers)
-    })
+    let parts =
+        [(first, (Bound::Unbounded, Bound::Excluded(middle))), (second, (Bound::Included(middle), Bound::Unbounded))];
+    let parts = at_once(parts.map(|(services, keys)| move || load_part(store, services, keys)));
+    let mut timers = Timers::default();
+    for part in parts {
+        let mut part = part?;
+        timers.due.append(&mut part.due);
+        timers.leases.append(&mut part.leases);
+    }
+    Ok(timers)
 }
 
 /// Puts the instances within `keys` into their services, of which there are no others.

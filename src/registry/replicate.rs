@@ -121,6 +121,9 @@ impl Draft<'_> {
         for mut entry in replica.services {
             self.namespace(entry.namespace).ok_or_else(|| orphan(format!("service {}", entry.id)))?;
             entry.service.instances.thaw();
+            if self.service(entry.id).is_some_and(|known| known.name != entry.name) {
+                self.release_name(entry.id);
+            }
             if let Some(known) = self.service(entry.id)
                 && !replica.is_whole
             {

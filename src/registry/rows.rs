@@ -335,9 +335,9 @@ fn operation(key: &[u8], value: &[u8]) -> Option<Operation> {
     })
 }
 
-/// The map of pairs that can stand in one.
+/// The map of pairs that can stand in one, also such as only former versions took.
 fn attributes(pairs: Pairs<'_>) -> Option<Attributes> {
-    let fit = pairs.iter().all(|(key, value)| model::fits(key) && model::fits(value));
+    let fit = pairs.iter().all(|(key, value)| model::fits_pair(key, value));
     fit.then(|| Attributes::from_pairs(pairs))
 }
 

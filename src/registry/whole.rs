@@ -6,7 +6,6 @@
 //! draft over the tables of the others.
 
 use std::collections::{HashMap, HashSet};
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread;
 
@@ -18,9 +17,10 @@ use super::history::Entry;
 use super::replicate::Replica;
 use super::state_hash::Hasher;
 use super::{Catalog, Outcome, Registry, now};
-use crate::model::{NamespaceId, Revision, ServiceId};
+use crate::model::{Instances, NamespaceId, Revision, ServiceId};
 use crate::table::compile::{Zone, fill_service};
 use crate::table::{Fill, Snapshot, finish};
+use crate::threads::at_once;
 use crate::wire::Name;
 
 /// Services from which on it pays to use all cores.
@@ -129,7 +129,17 @@ impl Registry {
             name_servers: replica.name_servers.filter(|names| *names != self.settings.name_servers),
             expected_hash: Some(replica.state_hash),
         };
-        Ok(self.put_whole(whole).map(|()| Outcome::Done))
+        let put = self.put_whole(whole);
+        if put.is_ok() {
+            // Those that were put through a draft.
+            let is_loose = |instances: &Instances| !instances.is_empty() && !instances.is_frozen();
+            let catalog = self.catalog.read();
+            let loose = catalog.services_after(None).filter(|entry| is_loose(&entry.service.instances));
+            let loose: Vec<ServiceId> = loose.map(|entry| entry.id).collect();
+            drop(catalog);
+            self.freeze(&loose);
+        }
+        Ok(put.map(|()| Outcome::Done))
     }
 }
 
@@ -247,14 +257,11 @@ fn make(zones: &Zones, tables: &[Arc<Snapshot>], whole: &mut Whole) -> Option<Ma
     let services = &mut whole.services[..];
     let threads = if services.len() < PARALLEL_FROM { 1 } else { cores() };
     let length = services.len().div_ceil(threads).max(1);
-    let mut shares: Vec<Share> = thread::scope(|scope| {
-        if threads == 1 {
-            return vec![Share::of(services, zones, tables)];
-        }
-        let shares: Vec<_> =
-            services.chunks_mut(length).map(|part| scope.spawn(move || Share::of(part, zones, tables))).collect();
-        shares.into_iter().map(|share| share.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-    });
+    let mut shares = if threads == 1 {
+        vec![Share::of(services, zones, tables)]
+    } else {
+        at_once(services.chunks_mut(length).map(|part| move || Share::of(part, zones, tables)))
+    };
     let mut hashes: HashMap<NamespaceId, u64> = HashMap::new();
     let mut children: HashMap<NamespaceId, u32> = HashMap::new();
     for share in &shares {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::setpriority_process;
+use rustix::process::{getpriority_process, setpriority_process};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::{error, warn};
 
@@ -57,7 +57,8 @@ impl Registry {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         let serve = move || {
             // Where there is not enough for all, answers come first. Where it is not allowed, it goes on as it is.
-            let _ = setpriority_process(None, NICE);
+            let own = getpriority_process(None).unwrap_or_default();
+            let _ = setpriority_process(None, NICE + own.max(0));
             runtime.block_on(self.serve(receiver));
         };
         let thread = thread::Builder::new().name("registry".into()).spawn(serve)?;

@@ -8,6 +8,7 @@ use super::encode;
 use super::node::Node;
 use super::shard::{self, Shard};
 use super::snapshot::{GROUP, Snapshot, empty_group};
+use crate::threads::at_once;
 use crate::wire::NameKey;
 use crate::zone::Owner;
 
@@ -109,16 +110,14 @@ fn lay_out(next: &mut Snapshot, base: &Snapshot, changes: &[Change<'_>]) {
     nodes.sort_unstable_by_key(|(hash, _)| shard_of(*hash));
 
     let share = groups.div_ceil(if nodes.len() < PARALLEL_FROM { 1 } else { cores() });
-    thread::scope(|scope| {
-        let mut rest = &nodes[..];
-        for (part, groups) in next.groups.chunks_mut(share).enumerate() {
-            let first = part * share * GROUP;
-            let end = first + groups.len() * GROUP;
-            let (own, others) = rest.split_at(rest.partition_point(|(hash, _)| shard_of(*hash) < end));
-            rest = others;
-            scope.spawn(move || fill_groups(groups, first, own, shard_of));
-        }
-    });
+    let mut rest = &nodes[..];
+    at_once(next.groups.chunks_mut(share).enumerate().map(|(part, groups)| {
+        let first = part * share * GROUP;
+        let end = first + groups.len() * GROUP;
+        let (own, others) = rest.split_at(rest.partition_point(|(hash, _)| shard_of(*hash) < end));
+        rest = others;
+        move || fill_groups(groups, first, own, shard_of)
+    }));
 }
 
 /// How many groups suit so many names.

@@ -4,14 +4,13 @@
 //! the others of its thread, and all are spread over shards in the end. What asks for more than that, such as names
 //! between an apex and an owner name, is put through an editor afterwards.
 
-use std::thread;
-
 use super::build::{self, Content, ShardBuilder};
 use super::draft::NodeDraft;
 use super::encode;
 use super::node::{Layer, Node};
 use super::shard;
 use super::snapshot::{GROUP, Snapshot, empty_group};
+use crate::threads::at_once;
 use crate::wire::NameKey;
 
 /// Words of a block after which another is begun: none is ever moved because it grows.
@@ -106,31 +105,27 @@ pub fn finish(base: &Snapshot, fills: &[Fill], revision: u64, instances: usize) 
     next.groups = vec![empty_group(); groups];
     let threads = if next.names < build::PARALLEL_FROM { 1 } else { build::cores() };
     let share = groups.div_ceil(threads);
-    let is_sound = thread::scope(|scope| {
-        let parts = next.groups.chunks_mut(share).enumerate().map(|(part, groups_of_part)| {
-            let first = part * share * GROUP;
-            scope.spawn(move || {
-                let (starts, places) = sorted(fills, groups * GROUP, first, groups_of_part.len() * GROUP);
-                let mut builder = ShardBuilder::default();
-                let mut is_sound = true;
-                for (index, group) in groups_of_part.iter_mut().enumerate() {
-                    let shards = (0..GROUP).map(|at| {
-                        let shard = index * GROUP + at;
-                        let own = &places[starts[shard]..starts[shard + 1]];
-                        is_sound &= !has_twice(fills, own);
-                        let node = |(fill, place): &(u32, Place)| Node::at_front(fills[*fill as usize].words(*place));
-                        let content = |one: &(u32, Place)| (shard::tag(one.1.hash), Content::Words(node(one).words()));
-                        builder.build(own.iter().map(content))
-                    });
-                    *group = shards.collect();
-                }
-                is_sound
-            })
-        });
-        // All are started before any is waited for.
-        let parts: Vec<_> = parts.collect();
-        parts.into_iter().all(|part| part.join().unwrap_or(false))
+    let parts = next.groups.chunks_mut(share).enumerate().map(|(part, groups_of_part)| {
+        let first = part * share * GROUP;
+        move || {
+            let (starts, places) = sorted(fills, groups * GROUP, first, groups_of_part.len() * GROUP);
+            let mut builder = ShardBuilder::default();
+            let mut is_sound = true;
+            for (index, group) in groups_of_part.iter_mut().enumerate() {
+                let shards = (0..GROUP).map(|at| {
+                    let shard = index * GROUP + at;
+                    let own = &places[starts[shard]..starts[shard + 1]];
+                    is_sound &= !has_twice(fills, own);
+                    let node = |(fill, place): &(u32, Place)| Node::at_front(fills[*fill as usize].words(*place));
+                    let content = |one: &(u32, Place)| (shard::tag(one.1.hash), Content::Words(node(one).words()));
+                    builder.build(own.iter().map(content))
+                });
+                *group = shards.collect();
+            }
+            is_sound
+        }
     });
+    let is_sound = at_once(parts).into_iter().all(|is_sound| is_sound);
     is_sound.then_some(next)
 }
 

@@ -80,6 +80,24 @@ fn services_are_found_after_their_namespace_changed_its_type() {
     registry.apply(Command::Declare(namespace(NamespaceType::DnsPublic, "a"))).unwrap();
     let a = service_named(&registry, "z.test", "a");
     assert_eq!(registry.catalog().read().service_count(a.namespace), 1);
+    // Another key of the same name, under which the one that goes is no longer known.
+    registry.apply(Command::Declare(namespace(NamespaceType::DnsPublic, "API"))).unwrap();
+    registry.apply(Command::Declare(namespace(NamespaceType::Http, "API"))).unwrap();
+    let api = service_named(&registry, "z.test", "API");
+    let catalog = registry.catalog();
+    let catalog = catalog.read();
+    assert_eq!((catalog.service_count(api.namespace), catalog.services_after(None).count()), (1, 1));
+}
+
+#[test]
+fn rows_of_former_versions_keep_what_is_refused_now() {
+    let mut registry = Registry::new(Vec::new());
+    registry.apply(Command::Declare(state(&[("a", 1)]))).unwrap();
+    let tags = Attributes::from_pairs([("a\u{1c}", "\u{1d}b")]);
+    let a = ServiceEntry::clone(&service_named(&registry, "z.test", "a"));
+    let a = ServiceEntry { service: Service { tags: tags.clone(), ..a.service.clone() }, ..a };
+    let read = rows::decode_service(a.id.as_bytes(), &rows::encode_service(&a)).unwrap();
+    assert_eq!(read.service.tags, tags);
 }
 
 #[test]

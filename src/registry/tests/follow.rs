@@ -75,6 +75,34 @@ fn name_servers_are_the_other_nodes() {
 }
 
 #[test]
+fn a_service_that_is_called_otherwise_answers_to_its_new_name_alone() {
+    let called = |name: &str| {
+        let mut state = state(&[(name, 2)]);
+        let service = state.namespaces.get_mut("z.test").unwrap().services.get_mut(name).unwrap();
+        service.id = Some(ServiceId::random(7));
+        service.dns_records.push(DnsRecord { record_type: RecordType::Srv, ttl: 10 });
+        state
+    };
+    let mut primary = Registry::new(Vec::new());
+    primary.apply(Command::Declare(called("a"))).unwrap();
+    let mut followers = [(); 2].map(|()| Registry::open(Settings::default(), Arc::new(store::Nothing)).unwrap());
+    followers.iter_mut().for_each(|follower| replicate(follower, replica(&primary, &[])));
+    primary.apply(Command::Declare(called("b"))).unwrap();
+    for (follower, is_whole) in followers.iter_mut().zip([true, false]) {
+        replicate(follower, Replica { is_whole, ..replica(&primary, &[]) });
+    }
+    for registry in followers.iter().chain([&primary]) {
+        assert_eq!((addresses(registry, "a.z.test"), addresses(registry, "i-0.a.z.test")), (None, None));
+        assert_eq!((addresses(registry, "b.z.test"), addresses(registry, "i-0.b.z.test")), (Some(2), Some(1)));
+        assert_eq!((registry.handle().load().names(), registry.handle().load().instances()), (4, 2));
+        let catalog = registry.catalog();
+        let catalog = catalog.read();
+        let names = catalog.names.values().flat_map(|names| names.keys().map(|key| &**key));
+        assert_eq!(names.collect::<Vec<_>>(), ["b"]);
+    }
+}
+
+#[test]
 fn what_is_withheld_goes_on_changing() {
     let mut registry = Registry::new(vec![name("ns.primary")]);
     registry.apply(Command::Declare(state(&[("a", 1)]))).unwrap();

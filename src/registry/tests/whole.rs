@@ -104,3 +104,20 @@ fn names_that_come_twice_are_put_bit_by_bit() {
     let services = namespace(&[("a", BOTH, &["x", "X", "y"]), ("b", BOTH, &["x"])]);
     is_the_same(State { namespaces: [("z.test".into(), services)].into(), ..State::default() });
 }
+
+#[test]
+fn a_follower_keeps_all_that_it_took_over_frozen() {
+    let mut primary = Registry::new(Vec::new());
+    primary.apply(Command::Declare(state(&[("a", 2), ("b.a", 3)]))).unwrap();
+    let mut all = replica(&primary, &[]);
+    // Who declared them is not told to others.
+    all.instances.iter_mut().for_each(|(_, instance)| instance.declared = false);
+    let mut follower = Registry::new(Vec::new());
+    follower.apply(Command::Replicate(Box::new(all))).unwrap();
+    let catalog = follower.catalog();
+    let catalog = catalog.read();
+    let frozen = catalog.services_after(None).map(|entry| (&*entry.name, entry.service.instances.is_frozen()));
+    // That of a name with dots was put through a draft.
+    assert_eq!(frozen.collect::<std::collections::BTreeMap<_, _>>(), [("a", true), ("b.a", true)].into());
+    assert_eq!(addresses(&follower, "b.a.z.test"), Some(3));
+}

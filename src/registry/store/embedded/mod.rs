@@ -63,7 +63,7 @@ use std::time::{Duration, Instant};
 use fjall::compaction::Leveled;
 use fjall::config::{BlockSizePolicy, FilterPolicy};
 use fjall::{AbstractTree, Database, Keyspace, KeyspaceCreateOptions, PersistMode};
-use rustix::process::{Pid, setpriority_process};
+use rustix::process::{Pid, getpriority_process, setpriority_process};
 
 use self::acknowledged::Acknowledged;
 use self::folder::Folder;
@@ -356,12 +356,14 @@ fn database(path: &Path) -> fjall::Result<(Database, Keyspace)> {
 
 /// Has the background give way. Where that is not allowed, it goes on as it is.
 fn give_way() {
+    // Its threads began as the caller is; those of another store may have given way before.
+    let own = getpriority_process(None).unwrap_or_default();
     let tasks = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     for task in tasks.map(|task| task.path()) {
         let is_background = fs::read_to_string(task.join("comm")).is_ok_and(|name| name.starts_with("fjall"));
         let id = task.file_name().and_then(|id| id.to_str()?.parse().ok()).and_then(Pid::from_raw);
         if let Some(id) = id.filter(|_| is_background) {
-            let _ = setpriority_process(Some(id), NICE);
+            let _ = setpriority_process(Some(id), NICE + own.max(0));
         }
     }
 }

@@ -5,7 +5,6 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};
-use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -15,6 +14,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use super::super::StoreError;
 use super::{corrupt, io_fault};
+use crate::threads::at_once;
 
 /// What is read at once.
 const BUFFER: usize = 128 << 10;
@@ -65,13 +65,8 @@ pub(super) fn check_tables(rows: &Keyspace) -> Result<(), StoreError> {
         Ok(())
     };
     let threads = thread::available_parallelism().map_or(1, usize::from).min(tables.len());
-    thread::scope(|scope| {
-        let others: Vec<_> = (1..threads).map(|_| scope.spawn(check)).collect();
-        let own = check();
-        let others = others.into_iter().map(|other| other.join().unwrap_or_else(|panic| resume_unwind(panic)));
-        // All are waited for, also where one has found a fault.
-        others.fold(own, Result::and)
-    })
+    // All are waited for, also where one has found a fault.
+    at_once((0..threads).map(|_| &check)).into_iter().fold(Ok(()), Result::and)
 }
 
 /// Compares the table in the file `path` with its checksum.
