@@ -5,10 +5,8 @@
 //! takes, so that there is no limit to look at.
 //!
 //! A query of a plain shape needs neither a reader that shrinks nor a writer that counts: all that is looked at lies at
-//! offsets that the compiler knows to be in [`PLAIN_ROOM`]. That halves the instructions of a query
-//! (`cargo bench --bench instructions`). Looking up the names of a whole batch before answering its first query was
-//! measured, too, so that waits for memory overlap: it cost 70 instructions a query, and the kernel's work on a datagram
-//! hides what it saves.
+//! offsets that the compiler knows to be in [`PLAIN_ROOM`]. That takes two fifths off the instructions of a query;
+//! docs/performance.md says where the others go, and what was tried and not kept.
 
 use super::response::{Outcome, QueryType, Reply};
 use super::select::{SMALL, Sampler};

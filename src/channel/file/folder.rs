@@ -167,6 +167,15 @@ impl Loader {
         self.cache.values().all(|cached| cached.settled)
     }
 
+    /// Whether another load would find what the last one did, which had no fault: all files are those that were read.
+    pub(super) fn is_current(&self) -> bool {
+        let Listing { files, faults } = Listing::of(&self.paths);
+        let is_known = |(path, print): &(Arc<Path>, Fingerprint)| {
+            self.cache.get(path).is_some_and(|cached| cached.is_current(print) && cached.faults.is_empty())
+        };
+        faults.is_empty() && files.len() == self.cache.len() && files.iter().all(is_known)
+    }
+
     /// Takes note that the state of the load with these contents answers. Later loads leave out the records of zones
     /// that are in there.
     pub(super) fn applied(&mut self, contents: &Contents) {

@@ -86,11 +86,13 @@ impl Follower {
         let mut watcher = Watcher::new(loader.paths(), reload);
         // Taken along into the blocking threads and back.
         let mut apply = Box::new(apply);
+        // What changed between the first load and the first watch is to be seen; nearly always, nothing did.
+        let mut is_first = true;
         loop {
             watcher.due().await;
             watcher.begin(loader.included()).await;
             let loading = tokio::task::spawn_blocking(move || {
-                let result = loader.load();
+                let result = if is_first && loader.is_current() { None } else { Some(loader.load()) };
                 (loader, result)
             });
             // Fails only if the load panicked or the runtime ends; going on without a loader is not possible.
@@ -102,7 +104,12 @@ impl Follower {
             if !watcher.undisturbed(loader.settled(), &loader.included()) {
                 continue;
             }
+            is_first = false;
             let watching = watcher.works();
+            let Some(result) = result else {
+                status.send_modify(|status| status.watching = watching);
+                continue;
+            };
             match result {
                 Ok(Loaded { state, summary, contents }) => {
                     let changed = contents != applied;
