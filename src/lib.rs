@@ -28,6 +28,8 @@
 //! | [`follow`] | the state of another node, which this one answers from: its stream, its file, and how old it may be |
 //! | [`health`] | probes of instances |
 //! | [`explain`] | what a query would be answered, and why |
+//! | [`load`] | the load harness: data, senders, checks of answers, reports, and how they compare; no server uses it |
+//! | `threads` | several pieces of work at once, also where no thread can be had |
 //! | [`sigv4`] | AWS's signatures, made and verified |
 //! | [`credentials`], [`tls`] | who may ask, and certificates: what the channels over the network share |
 //! | [`agent`] | `fingerpost run`: a command that is registered while it is healthy, and drained before it stops |
