@@ -118,10 +118,10 @@ fn a_follower_is_small_and_idle() {
     let follower = follower(&[&primary]).start();
     eventually("all are there", || follower.metrics().get("fingerpost_snapshot_instances") == 1000.0);
     let status = fs::read_to_string(format!("/proc/{}/status", follower.id())).unwrap();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
-    let resident: u64 = resident.unwrap().parse().unwrap();
-    // An optimised build needs half of it.
-    assert!(resident < 40 << 10, "{resident} KiB");
+    let own = status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB"));
+    let own: u64 = own.unwrap().parse().unwrap();
+    // Beside it the program itself is mapped, which is large without optimisation; an optimised build needs half of this.
+    assert!(own < 8 << 10, "{own} KiB");
     let before = ticks(follower.id());
     std::thread::sleep(Duration::from_secs(3));
     let used = ticks(follower.id()) - before;
