@@ -88,7 +88,11 @@ impl Comparison {
         let has = |verdict| verdicts().any(|other| other == verdict);
         let verdict = [Verdict::Worse, Verdict::CannotTell, Verdict::Better].into_iter().find(|verdict| has(*verdict));
         let nothing = if steps.is_empty() { Verdict::CannotTell } else { Verdict::Same };
-        let verdict = verdict.unwrap_or(nothing);
+        let verdict = match verdict.unwrap_or(nothing) {
+            // What broke at a rate that was not reached shows nowhere else.
+            Verdict::Same | Verdict::Better if !unmatched.is_empty() => Verdict::CannotTell,
+            verdict => verdict,
+        };
         let doubts = [("old", old), ("new", new)].into_iter().flat_map(|(side, reports)| {
             let doubts = reports.iter().flat_map(table::doubts);
             doubts.map(move |doubt| format!("{side}: {doubt}"))
