@@ -8,19 +8,15 @@
 //! offsets that the compiler knows to be in [`PLAIN_ROOM`]. That takes two fifths off the instructions of a query;
 //! docs/performance.md says where the others go, and what was tried and not kept.
 
-use super::response::{Outcome, QueryType, Reply};
+use super::response::{Outcome, QueryType, Reply, UDP_LEAST};
 use super::select::{SMALL, Sampler};
 use super::{Ctx, Settings, additional};
 use crate::table::{Addresses, Flags, Node, Records, Snapshot};
 use crate::wire::types::rtype;
-use crate::wire::{PLAIN_ROOM, PlainQuestion, PlainRecords};
+use crate::wire::{OPT_LENGTH, PLAIN_ROOM, PlainQuestion, PlainRecords};
 
 /// Flags under which a node's records are not the answer as they are.
 pub(super) const NOT_PLAIN: Flags = Flags(Flags::CUT.0 | Flags::OCCLUDED.0);
-/// Octets that every client takes.
-const LEAST: usize = 512;
-/// Octets of an OPT record without options.
-const OPT_LENGTH: usize = 11;
 /// Addresses that Cloud Map shows at most.
 const EIGHT: usize = 8;
 
@@ -76,7 +72,7 @@ fn answer_whole(
     let others = PlainRecords::read(buffer, question_end, received)?;
     let octets = set.octets();
     let end = question_end + octets.len();
-    if set.count() == 0 || end + OPT_LENGTH > LEAST || additional::has_targets(qtype) {
+    if set.count() == 0 || end + OPT_LENGTH > usize::from(UDP_LEAST) || additional::has_targets(qtype) {
         return None;
     }
     buffer.get_mut(question_end..end)?.copy_from_slice(octets);

@@ -3,14 +3,12 @@
 use super::zone_version::{OPTION_LENGTH as ZONE_VERSION_LENGTH, ZoneVersion};
 use super::{Settings, Transport};
 use crate::wire::types::{class, extended_error, option, rcode, rtype};
-use crate::wire::{Edns, Fault, Full, HEADER_LENGTH, Options, Query, Writer};
+use crate::wire::{Edns, Fault, Full, HEADER_LENGTH, OPT_LENGTH, Options, Query, Writer};
 
 /// Smallest limit of a UDP response (RFC 1035 §4.2.1), in octets.
-const UDP_LEAST: u16 = 512;
+pub(super) const UDP_LEAST: u16 = 512;
 /// Limit of a TCP response: what its length field can say.
 const TCP_MOST: usize = 65_535;
-/// Octets of an OPT record without options.
-const OPT_LENGTH: usize = 11;
 
 /// How a query ended; a metric label, and the response's code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -130,6 +130,18 @@ pub(super) struct Desk {
 }
 
 impl Desk {
+    /// Begins a turn of a thread's loop: the time, and whether no more queries are sent.
+    #[inline]
+    pub(super) fn begin_turn(&mut self, turnstile: &Turnstile) -> (u64, bool) {
+        let now = self.clock.now();
+        self.tally.tick(now);
+        let is_over = turnstile.is_over(now);
+        if !is_over {
+            self.tally.ended = now;
+        }
+        (now, is_over)
+    }
+
     /// Writes the next query, due at `due`, to `space`; its length. Its slot is taken.
     #[inline]
     pub(super) fn ask(&mut self, slots: &mut Slots, due: u64, now: u64, space: &mut [u8]) -> usize {

@@ -68,6 +68,13 @@ pub struct Plan {
     pub progress: bool,
 }
 
+impl Plan {
+    /// Sockets of thread `index`: at least one.
+    pub(super) fn sockets_of(&self, index: usize) -> usize {
+        (self.sockets / self.threads + usize::from(index < self.sockets % self.threads)).max(1)
+    }
+}
+
 /// Why a run could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {

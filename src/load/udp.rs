@@ -41,7 +41,7 @@ pub(super) struct Udp {
 impl Udp {
     /// Makes the sockets of thread `index`.
     pub(super) fn new(plan: &Plan, pace: Pace, index: usize) -> Result<Self, LoadError> {
-        let count = (plan.sockets / plan.threads + usize::from(index < plan.sockets % plan.threads)).max(1);
+        let count = plan.sockets_of(index);
         let poll = Poll::new().map_err(LoadError::of("epoll"))?;
         let mut lanes = Vec::with_capacity(count);
         for number in 0..count {
@@ -58,12 +58,7 @@ impl Udp {
         let mut incoming = Incoming::new();
         let (mut turn, mut waiting, mut swept) = (0, 0_usize, 0);
         loop {
-            let now = desk.clock.now();
-            desk.tally.tick(now);
-            let is_over = turnstile.is_over(now);
-            if !is_over {
-                desk.tally.ended = now;
-            }
+            let (now, is_over) = desk.begin_turn(&turnstile);
             let wanted = if is_over { 0 } else { turnstile.wanted(now, waiting).min(BURST) };
             let sent =
                 if wanted > 0 { self.send(wanted, now, &mut turn, desk, &mut turnstile, &mut outgoing) } else { 0 };

@@ -8,6 +8,9 @@
 use super::reader::{Reader, Short};
 use super::types::option;
 
+/// Octets of an OPT record without options.
+pub const OPT_LENGTH: usize = 11;
+
 /// What a query's OPT record asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edns {

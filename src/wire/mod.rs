@@ -15,7 +15,7 @@ mod reader;
 pub mod types;
 mod writer;
 
-pub use edns::{Edns, Options};
+pub use edns::{Edns, OPT_LENGTH, Options};
 pub(crate) use name::{MAX_LABEL, MAX_LENGTH, name_length, wire_labels};
 pub use name::{Name, NameError, NameKey, ShortKey};
 pub use plain::{PLAIN_ROOM, PlainQuestion, PlainRecords};

@@ -7,16 +7,13 @@
 //!
 //! Whatever looks otherwise is for [`super::Query`], which knows all queries: this is the same, sooner.
 
-use super::edns::{Edns, Options};
+use super::edns::{Edns, OPT_LENGTH, Options};
 use super::name::ShortKey;
 use super::query::{HEADER_LENGTH, Query};
 use super::types::{class, rtype};
 
 /// Octets of a buffer that are looked at, and written to: every response on the plain way fits.
 pub const PLAIN_ROOM: usize = 512;
-
-/// Octets of an OPT record without options.
-const OPT_LENGTH: usize = 11;
 
 /// QR, opcode, and all counts but the last, as octets 2 to 9 lie in a word; TC, AA, RD and the lower flags may be anything.
 const HEADER_MASK: u64 = u64::from_le_bytes([0xf8, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]);

@@ -43,7 +43,7 @@ pub(crate) struct Connections {
 impl Connections {
     /// Makes the places of thread `index`.
     pub(crate) fn new(plan: &Plan, index: usize) -> Result<Self, LoadError> {
-        let count = (plan.sockets / plan.threads + usize::from(index < plan.sockets % plan.threads)).max(1);
+        let count = plan.sockets_of(index);
         let place = |_| Place {
             stream: None,
             slots: Slots::new(0, fastrand::u16(..)),
@@ -60,12 +60,7 @@ impl Connections {
     pub(crate) fn run(mut self, desk: &mut Desk, mut turnstile: Turnstile) {
         let mut swept = 0;
         loop {
-            let now = desk.clock.now();
-            desk.tally.tick(now);
-            let is_over = turnstile.is_over(now);
-            if !is_over {
-                desk.tally.ended = now;
-            }
+            let (now, is_over) = desk.begin_turn(&turnstile);
             let waiting = self.places.len() - self.free.len();
             let wanted = if is_over { 0 } else { turnstile.wanted(now, waiting).min(TURN) };
             let opened = (0..wanted).take_while(|_| self.open(now, desk, &mut turnstile)).count();
