@@ -184,5 +184,6 @@ impl Agent {
 /// Tells people. Standard output is the command's alone.
 fn say(text: &str) {
     // Nobody may be reading.
-    let _ = writeln!(io::stderr(), "{PREFIX} {text}");
+    // In one piece, lest the command writes into the middle of it.
+    let _ = io::stderr().write_all(format!("{PREFIX} {text}\n").as_bytes());
 }
