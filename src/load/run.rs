@@ -48,7 +48,7 @@ pub fn run(plan: &Plan) -> Result<Report, LoadError> {
         sockets: plan.sockets,
         steps: Vec::new(),
     };
-    let churn = plan.churn.as_ref().map(|churn| Churn::prepare(churn, plan.server, clock)).transpose()?;
+    let churn = plan.churn.as_ref().map(|churn| Churn::prepare(churn, plan.server, clock, &plan.stop)).transpose()?;
     for (number, pace) in plan.paces.iter().enumerate() {
         if plan.stop.load(Ordering::Relaxed) {
             break;

@@ -1,13 +1,13 @@
 //! Changes through AWS's API: connections that each make one change after the other, of services of their own.
 
 use std::sync::Arc;
-use std::thread::sleep;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::versions::{INSTANCES, TTL, Versions};
-use super::{Changed, Changer, ChurnError};
+use super::{Changed, Changer, ChurnError, go_on};
 use crate::channel::cloudmap::Action;
 use crate::client::{Client, ClientError};
 use crate::load::questions::CHURN_NAMESPACE;
@@ -27,13 +27,13 @@ pub(super) struct Api {
 
 impl Api {
     /// Makes the namespace, its services and their instances.
-    pub(super) fn prepare(client: Arc<Client>, services: u32) -> Result<Self, ChurnError> {
+    pub(super) fn prepare(client: Arc<Client>, services: u32, stop: &AtomicBool) -> Result<Self, ChurnError> {
         let input = json!({"Name": CHURN_NAMESPACE, "Description": "made by fingerpost load"});
         let operation = client.start(Action::CreatePublicDnsNamespace, &input)?;
         let done = client.wait(&operation, PATIENCE)?;
         let namespace = done.pointer("/Targets/NAMESPACE").and_then(Value::as_str).unwrap_or_default().to_owned();
         let mut api = Self { client, namespace, services: Vec::new() };
-        if let Err(error) = api.fill(services) {
+        if let Err(error) = api.fill(services, stop) {
             // The first error is the one to tell.
             let _ = api.clean_up();
             return Err(error);
@@ -42,8 +42,9 @@ impl Api {
     }
 
     /// Makes services and instances.
-    fn fill(&mut self, services: u32) -> Result<(), ChurnError> {
+    fn fill(&mut self, services: u32, stop: &AtomicBool) -> Result<(), ChurnError> {
         for service in 0..services {
+            go_on(stop)?;
             let input = json!({
                 "Name": format!("service-{service:06}"),
                 "NamespaceId": self.namespace,
@@ -75,7 +76,9 @@ impl Api {
         let mut changed = Changed::default();
         for number in 0.. {
             let Some(due) = changer.due(number) else { break };
-            sleep(Duration::from_nanos(due.saturating_sub(changer.clock.now())));
+            if !changer.wait(due) {
+                break;
+            }
             let change = changer.pick(due, first, step);
             changer.look_for(change);
             match self.register(change.service, change.instance, change.version) {

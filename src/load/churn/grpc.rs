@@ -1,8 +1,8 @@
 //! Changes through our own channel: one stream of batches, which does not wait for one to send the next.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc;
@@ -10,7 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 
 use super::versions::{INSTANCES, TTL, Versions};
-use super::{Change, Changed, Changer, ChurnError};
+use super::{Change, Changed, Changer, ChurnError, go_on};
 use crate::agent::{GrpcSettings, Token};
 use crate::channel::grpc::proto::command::Command as Kind;
 use crate::channel::grpc::proto::registry_client::RegistryClient;
@@ -36,7 +36,7 @@ pub(super) struct Grpc {
 
 impl Grpc {
     /// Makes the namespace, its services and their instances.
-    pub(super) fn prepare(settings: &GrpcSettings, services: u32) -> Result<Self, ChurnError> {
+    pub(super) fn prepare(settings: &GrpcSettings, services: u32, stop: &AtomicBool) -> Result<Self, ChurnError> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let channel = {
             let _within = runtime.enter();
@@ -49,6 +49,18 @@ impl Grpc {
             description: "made by fingerpost load".into(),
             ..PutNamespace::default()
         };
+        // A namespace that is refused is somebody else's, and so is what is in it.
+        grpc.apply([Kind::PutNamespace(namespace)])?;
+        if let Err(error) = grpc.fill(services, stop) {
+            // The first error is the one to tell.
+            let _ = grpc.clean_up(services);
+            return Err(error);
+        }
+        Ok(grpc)
+    }
+
+    /// Makes services and instances.
+    fn fill(&self, services: u32, stop: &AtomicBool) -> Result<(), ChurnError> {
         let put_services = (0..services).map(|service| {
             Kind::PutService(PutService {
                 service: Some(name(service)),
@@ -59,35 +71,36 @@ impl Grpc {
             })
         });
         let instances = pairs(services).map(|(service, instance)| put(service, instance, 0));
-        grpc.apply([Kind::PutNamespace(namespace)].into_iter().chain(put_services).chain(instances))?;
-        Ok(grpc)
+        let all: Vec<Kind> = put_services.chain(instances).collect();
+        all.chunks(LARGE).try_for_each(|commands| {
+            go_on(stop)?;
+            self.apply(commands.iter().cloned())
+        })
     }
 
-    /// Takes all of it away.
+    /// Takes all of it away, or as much of it as is there.
     pub(super) fn clean_up(&self, services: u32) -> Result<(), ChurnError> {
         let instances = pairs(services)
             .map(|(service, number)| RemoveInstance { service: Some(name(service)), id: id(number) })
             .map(Kind::RemoveInstance);
         let all = (0..services).map(|service| Kind::RemoveService(RemoveService { service: Some(name(service)) }));
         let namespace = Kind::RemoveNamespace(RemoveNamespace { namespace: CHURN_NAMESPACE.into() });
-        self.apply(instances.chain(all).chain([namespace]))
+        let all: Vec<Kind> = instances.chain(all).chain([namespace]).collect();
+        // One that cannot be taken away does not keep the others.
+        all.chunks(LARGE).map(|commands| self.apply(commands.iter().cloned())).fold(Ok(()), Result::and)
     }
 
-    /// Applies commands in large batches; all must be taken.
-    fn apply(&self, commands: impl Iterator<Item = Kind>) -> Result<(), ChurnError> {
-        let commands: Vec<_> = commands.map(|command| Command { command: Some(command) }).collect();
+    /// Applies a batch of commands; all must be taken.
+    fn apply(&self, commands: impl IntoIterator<Item = Kind>) -> Result<(), ChurnError> {
+        let commands = commands.into_iter().map(|command| Command { command: Some(command) }).collect();
+        let request = Token::request(self.token.as_ref(), ApplyRequest { sequence: 0, commands })?;
         let runtime = self.runtime.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        runtime.block_on(async {
-            for commands in commands.chunks(LARGE) {
-                let request = ApplyRequest { sequence: 0, commands: commands.to_vec() };
-                let request = Token::request(self.token.as_ref(), request)?;
-                let reply = RegistryClient::new(self.channel.clone()).apply_once(request).await?.into_inner();
-                if let Some(fault) = reply.faults.first() {
-                    return Err(ChurnError::Refused(fault.message.clone()));
-                }
-            }
-            Ok(())
-        })
+        let mut client = RegistryClient::new(self.channel.clone());
+        let reply = runtime.block_on(client.apply_once(request))?.into_inner();
+        match reply.faults.first() {
+            Some(fault) => Err(ChurnError::Refused(fault.message.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Makes changes at `rate` until the last is acknowledged.
@@ -133,7 +146,9 @@ fn send(
     for sequence in 0.. {
         let Some(due) = changer.due(number) else { return };
         // It is due with its first change, and all of it counts from then.
-        thread::sleep(Duration::from_nanos(due.saturating_sub(changer.clock.now())));
+        if !changer.wait(due) {
+            return;
+        }
         let count = (number..number + batch).take_while(|&one| changer.due(one).is_some()).count() as u64;
         let mut changes: Vec<Change> = Vec::with_capacity(count as usize);
         changes.extend((0..count).map(|_| changer.pick(due, 0, 1)));

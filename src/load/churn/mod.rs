@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::thread::{self, JoinHandle, sleep};
 use std::time::Duration;
 
 use self::probe::{Probe, Seen};
@@ -33,6 +33,8 @@ pub use versions::Versions;
 /// Changes that are looked for in DNS at a time, beyond the one that is being looked for: it would be late for the
 /// prober's fault.
 const QUEUE: usize = 1;
+/// How long a changer sleeps at most before it looks whether the run is to end.
+const NAP: Duration = Duration::from_millis(50);
 
 /// Through what changes are made.
 pub enum Way {
@@ -70,6 +72,9 @@ enum ChurnError {
     /// A socket or a thread.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+    /// Somebody ended the run.
+    #[error("the run was ended while they were prepared")]
+    Stopped,
     /// DNS does not show what the registry has.
     #[error("{0} does not show service {1} of the namespace that was made; does it serve this registry?")]
     NotShown(SocketAddr, u32),
@@ -105,6 +110,11 @@ struct Changed {
     failed: u64,
 }
 
+/// An error once the run is to end.
+fn go_on(stop: &AtomicBool) -> Result<(), ChurnError> {
+    if stop.load(Ordering::Relaxed) { Err(ChurnError::Stopped) } else { Ok(()) }
+}
+
 /// What a changer needs.
 struct Changer {
     versions: Arc<Versions>,
@@ -120,8 +130,18 @@ struct Changer {
 impl Changer {
     /// When change `number` is due; `None` after the last one.
     fn due(&self, number: u64) -> Option<u64> {
-        let is_left = number < self.schedule.count(u64::MAX) && !self.stop.load(Ordering::Relaxed);
-        is_left.then(|| self.begin + self.schedule.due(number))
+        (number < self.schedule.count(u64::MAX)).then(|| self.begin + self.schedule.due(number))
+    }
+
+    /// Sleeps until `due`; false, and sooner, if the run is to end.
+    fn wait(&self, due: u64) -> bool {
+        while !self.stop.load(Ordering::Relaxed) {
+            match due.saturating_sub(self.clock.now()) {
+                0 => return true,
+                left => sleep(Duration::from_nanos(left).min(NAP)),
+            }
+        }
+        false
     }
 
     /// The next version of one instance of the services from `first` on, each `step`th.
@@ -161,15 +181,21 @@ enum Registry {
 }
 
 impl Churn {
-    /// Makes the namespace and what is in it, and waits until DNS shows it.
-    pub(super) fn prepare(plan: &ChurnPlan, server: SocketAddr, clock: Clock) -> Result<Self, LoadError> {
+    /// Makes the namespace and what is in it, and waits until DNS shows it. What was made is taken away again if that fails,
+    /// and if `stop` becomes true meanwhile.
+    pub(super) fn prepare(
+        plan: &ChurnPlan,
+        server: SocketAddr,
+        clock: Clock,
+        stop: &AtomicBool,
+    ) -> Result<Self, LoadError> {
         let services = plan.versions.services();
         let registry = match &plan.way {
-            Way::Grpc(settings) => Registry::Grpc(Arc::new(grpc::Grpc::prepare(settings, services)?)),
-            Way::Api(client) => Registry::Api(Arc::new(api::Api::prepare(Arc::clone(client), services)?)),
+            Way::Grpc(settings) => Registry::Grpc(Arc::new(grpc::Grpc::prepare(settings, services, stop)?)),
+            Way::Api(client) => Registry::Api(Arc::new(api::Api::prepare(Arc::clone(client), services, stop)?)),
         };
         let churn = Self { rate: plan.rate, versions: Arc::clone(&plan.versions), registry, server, clock };
-        if let Err(error) = Probe::new(server).and_then(|probe| probe.wait_for_all(services)) {
+        if let Err(error) = Probe::new(server).and_then(|probe| probe.wait_for_all(services, stop)) {
             // The first error is the one to tell.
             let _ = churn.clean_up();
             return Err(error.into());

@@ -1,12 +1,13 @@
 //! Looks for changes in DNS.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Receiver;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::versions::Versions;
-use super::{Change, ChurnError};
+use super::{Change, ChurnError, go_on};
 use crate::load::mix::{Kind, Mix};
 use crate::load::popularity::Popularity;
 use crate::load::questions::{LONGEST, Question, Questions};
@@ -54,10 +55,11 @@ impl Probe {
     }
 
     /// Waits until all instances of every service are shown.
-    pub(super) fn wait_for_all(&self, services: u32) -> Result<(), ChurnError> {
+    pub(super) fn wait_for_all(&self, services: u32, stop: &AtomicBool) -> Result<(), ChurnError> {
         let begun = Instant::now();
         for service in 0..services {
             while !self.shows(service, |shown| shown.len() == super::versions::INSTANCES as usize) {
+                go_on(stop)?;
                 if begun.elapsed() > PATIENCE {
                     return Err(ChurnError::NotShown(self.server, service));
                 }

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 use std::process::Output;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -93,9 +96,72 @@ fn changes_are_shown_and_no_answer_is_stale() {
         assert_eq!([number(&report, "/churn/failed"), number(&report, "/checks/stale")], [0, 0]);
         assert!(number(&report, "/churn/visible/count") > 0, "{report}");
         // What was made for it is gone, so that it can be made again.
-        let left = Launch::of(["get", "namespaces", "--endpoint", &api]).run();
-        assert!(left.status.success());
-        assert!(!String::from_utf8_lossy(&left.stdout).contains("churn.load.test"));
+        assert!(!is_left(&api));
+    }
+}
+
+/// Whether the namespace of changes is still there.
+fn is_left(api: &str) -> bool {
+    let left = Launch::of(["get", "namespaces", "--endpoint", api]).run();
+    assert!(left.status.success(), "{}", String::from_utf8_lossy(&left.stderr));
+    String::from_utf8_lossy(&left.stdout).contains("churn.load.test")
+}
+
+#[test]
+fn what_was_prepared_is_taken_away_when_the_preparation_fails() {
+    let folder = TempDir::new().unwrap();
+    let server = serve(folder.path());
+    let (grpc, api) = (format!("http://{}", server.grpc.unwrap()), format!("http://{}", server.api.unwrap()));
+    for (flag, url) in [("--grpc", &grpc), ("--api", &api)] {
+        // One service of the names that it takes cannot be changed to what it wants.
+        for words in
+            ["namespace churn.load.test", "service service-000003.churn.load.test --record A:9 --custom-health"]
+        {
+            let words = ["create"].into_iter().chain(words.split(' ')).chain(["--endpoint", &api]);
+            let made = Launch::of(words).run();
+            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        }
+        let address = server.address().to_string();
+        let flags = ["load", "--server", &address, "--generate", DATA, "--rate", "10", "--duration", "1s"];
+        let output = Launch::of(flags).flag("--churn", "10").flag(flag, url).run();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        if flag == "--grpc" {
+            assert!(said.contains("cannot change") && !is_left(&api), "{said}");
+        } else {
+            // A namespace that is there already is somebody else's.
+            assert!(is_left(&api), "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_ends_few_changes_at_once() {
+    let folder = TempDir::new().unwrap();
+    let server = serve(folder.path());
+    let (grpc, api) = (format!("http://{}", server.grpc.unwrap()), format!("http://{}", server.api.unwrap()));
+    for (flag, url) in [("--grpc", &grpc), ("--api", &api)] {
+        let address = server.address().to_string();
+        let flags = ["load", "--server", &address, "--generate", DATA, "--rate", "100", "--duration", "1h"];
+        let json = folder.path().join("report.json");
+        // A change every 50 s.
+        let launch = Launch::of(flags).flag("--churn", "0.02").flag("--churn-services", "5").flag(flag, url);
+        let mut child = launch.flag("--json", &json).spawn();
+        let begun = Instant::now();
+        while !is_left(&api) && begun.elapsed() < Duration::from_secs(10) {
+            sleep(Duration::from_millis(20));
+        }
+        sleep(Duration::from_secs(1));
+        let stopped = Instant::now();
+        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+        while child.try_wait().unwrap().is_none() && stopped.elapsed() < Duration::from_secs(15) {
+            sleep(Duration::from_millis(20));
+        }
+        let _ = child.kill();
+        let status = child.wait().unwrap();
+        assert!(stopped.elapsed() < Duration::from_secs(10), "{flag}: {:?}", stopped.elapsed());
+        let report = std::fs::read_to_string(&json).unwrap_or_default();
+        assert!(status.success() && !is_left(&api), "{flag}: {status} {report}");
     }
 }
 
@@ -107,6 +173,7 @@ fn nonsense_is_refused_and_silence_is_a_failure() {
         (&["--server", "127.0.0.1:1", "--rate", "0"], "allowed are rates"),
         (&["--server", "127.0.0.1:1", "--rate", "1k", "--outstanding", "5"], "cannot be used with"),
         (&["--server", "127.0.0.1:1", "--churn", "5"], "--grpc"),
+        (&["--server", "127.0.0.1:1", "--plot", "run.png"], "allowed are names that end in .svg"),
     ] {
         let output = Launch::of([&["load"], flags].concat()).run();
         assert_eq!(output.status.code(), Some(64), "{flags:?}");
