@@ -59,7 +59,7 @@
 //! - No response cache stands in front of the table.
 //! - Which instances answer, fail-open included, is decided when a service is compiled, not per query.
 //! - Bad input (a packet, a file, a request) changes nothing, is answered with a clear error, and is counted.
-//! - Unsafe code lives in `net/mmsg.rs` and, for the load harness, `net/burst.rs`, which talk to the kernel, and nowhere
+//! - Unsafe code lives in `net/mmsg.rs` and, for the load harness, `net/burst`, which talk to the kernel, and nowhere
 //!   else.
 //!
 //! # Where this differs from what such servers usually do

@@ -14,8 +14,6 @@ use crate::wire::HEADER_LENGTH;
 
 /// How long a generator that lags may go on sending what was due, in nanoseconds.
 const OVERTIME: u64 = 500_000_000;
-/// Slots of all sockets together where no rate says how many there must be.
-const CLOSED_SLOTS: usize = 1 << 20;
 
 //----------- Turnstile --------------------------------------------------------
 
@@ -97,10 +95,10 @@ impl Turnstile {
         is_done || self.stop.load(Ordering::Relaxed)
     }
 
-    /// How many were due and never sent.
-    pub(super) fn unsent(&self, now: u64) -> u64 {
+    /// How many were due by `ended`, when sending ended, and never sent.
+    pub(super) fn unsent(&self, ended: u64) -> u64 {
         match &self.way {
-            Way::Open(schedule) => schedule.count(now.saturating_sub(self.begin)).saturating_sub(self.sent),
+            Way::Open(schedule) => schedule.count(ended.saturating_sub(self.begin)).saturating_sub(self.sent),
             Way::Closed { .. } => 0,
         }
     }
@@ -111,7 +109,8 @@ pub(super) fn slots_needed(plan: &Plan, pace: Pace) -> usize {
     let sockets = plan.sockets.max(1);
     match pace {
         Pace::Open { rate } => (rate * plan.timeout.as_secs_f64() * 1.3 / sockets as f64) as usize + super::BURST,
-        Pace::Closed { outstanding } => (CLOSED_SLOTS / sockets).max(outstanding),
+        // All of them may be under way on one socket. As many again, so that a free one is not far.
+        Pace::Closed { outstanding } => 2 * outstanding + super::BURST,
     }
 }
 

@@ -203,6 +203,23 @@ fn a_closed_loop_has_no_more_under_way_than_it_may() {
 }
 
 #[test]
+fn one_lost_query_does_not_slow_a_closed_loop_down() {
+    // Each of its ids is used many times a second.
+    let responder = udp(Manners { drop_each: 5000, ..Manners::default() });
+    let closed = |sockets| {
+        let pace = Pace::Closed { outstanding: 200 };
+        let plan = Plan { sockets, threads: 1, ..plan(responder.address, pace, Transport::Udp, 3) };
+        only(run(&plan).unwrap())
+    };
+    let step = closed(1);
+    assert!(step.lost > 0 && step.sent > 30_000, "{} of {}", step.lost, step.sent);
+    // What is lost in one timeout takes a share of what may be under way, and no more.
+    let rates: Vec<u64> = step.timeline.iter().take(3).map(|second| second.sent).collect();
+    let (least, most) = (rates.iter().min().unwrap(), rates.iter().max().unwrap());
+    assert!(most < &(least * 3), "{rates:?}");
+}
+
+#[test]
 fn tcp_connections_stay_or_serve_one_query_each() {
     let responder = tcp();
     for (transport, rate) in [(Transport::Tcp, 2000.0), (Transport::TcpConnect, 300.0)] {
@@ -227,4 +244,26 @@ fn a_run_can_be_ended_early() {
     assert!((100..1000).contains(&step.sent), "{}", step.sent);
     assert!(step.seconds < 10.0, "{}", step.seconds);
     assert_eq!(step.sent, step.answered);
+}
+
+#[test]
+fn what_was_due_after_the_end_of_a_run_is_not_unsent() {
+    // Nobody answers: the run goes on for the timeout after it was ended.
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    for transport in [Transport::Udp, Transport::Tcp, Transport::TcpConnect] {
+        let listener = (transport != Transport::Udp).then(|| TcpListener::bind("127.0.0.1:0").unwrap());
+        let address = listener.as_ref().map_or(address, |listener| listener.local_addr().unwrap());
+        let pace = Pace::Open { rate: 100.0 };
+        let plan = Plan { sockets: 60, ..plan(address, pace, transport, 3600) };
+        let stop = Arc::clone(&plan.stop);
+        thread::spawn(move || {
+            sleep(Duration::from_millis(400));
+            stop.store(true, Ordering::Relaxed);
+        });
+        let step = only(run(&plan).unwrap());
+        // Sixty were due while it waited.
+        assert!(step.unsent < 20, "{transport:?}: {} of {}", step.unsent, step.sent);
+        assert!(step.sent >= 10 && step.lost == step.sent, "{} {}", step.sent, step.lost);
+    }
 }

@@ -31,6 +31,7 @@ pub mod data;
 mod desk;
 mod file;
 pub mod generate;
+mod lanes;
 mod mix;
 mod pace;
 mod plan;

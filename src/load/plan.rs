@@ -54,7 +54,7 @@ pub struct Plan {
     pub questions: Arc<Questions>,
     /// Whether answers are checked against the data.
     pub check: bool,
-    /// Whether the kernel may treat queries of one length as one message on their way (UDP_SEGMENT).
+    /// Whether the kernel may treat queries, and answers, of one length as one message on their way (UDP_SEGMENT, UDP_GRO).
     pub offload: bool,
     /// What the user calls the run.
     pub label: String,

@@ -171,7 +171,7 @@ impl Engine {
         }
         let before = thread_times().unwrap_or_default();
         match self {
-            Self::Udp(engine) => engine.run(plan, &mut desk, turnstile),
+            Self::Udp(engine) => engine.run(&mut desk, turnstile),
             Self::Tcp(engine) => engine.run(&mut desk, turnstile),
             Self::TcpConnect(engine) => engine.run(&mut desk, turnstile),
         }

@@ -1,8 +1,8 @@
 //! The queries of one socket that wait for their answers.
 //!
 //! A ring: ids are given in order, so that the oldest query is at the tail, and an id leads to its slot by its lower bits.
-//! Upon these a salt lies, so that ids do not tell their order. A slot whose query was answered stays taken until the
-//! tail passes it.
+//! Upon these a salt lies, so that ids do not tell their order. An id is given again as late as may be: when the head comes
+//! to its slot the next time.
 //!
 //! ```text
 //!        tail                    head
@@ -10,6 +10,10 @@
 //!  │  │  │ ?│ok│ ?│ok│ok│ ?│ ?│     │   ? waits, ok was answered
 //!  └──┴──┴──┴──┴──┴──┴──┴──┴──┴─────┘
 //! ```
+//!
+//! A query that waits when the head comes around is passed over, and goes on waiting: one that was lost takes one slot, and
+//! holds up no other. The tail meets it again once what lies before it in the ring was answered, or given up, so that it is
+//! given up that much later.
 
 use super::mix::Kind;
 use super::questions::Question;
@@ -66,7 +70,7 @@ impl Slots {
     /// How many more there is room for.
     #[inline]
     pub(super) fn room(&self) -> usize {
-        self.ring.len() - self.head.wrapping_sub(self.tail) as usize
+        self.ring.len() - self.waiting()
     }
 
     #[inline]
@@ -78,26 +82,33 @@ impl Slots {
     /// Takes a slot, for which there must be room; the id of the query.
     #[inline]
     pub(super) fn put(&mut self, asked: Asked) -> u16 {
-        let turn = self.head;
         debug_assert!(self.room() > 0);
+        while self.room() > 0 && self.slot(self.head).is_some_and(|slot| slot.waits) {
+            self.head = self.head.wrapping_add(1);
+        }
+        let turn = self.head;
         if let Some(slot) = self.slot(turn) {
             let Asked { question: Question { kind, number }, due, sent } = asked;
             *slot = Slot { due, sent, number, turn: turn as u16, kind, waits: true };
         }
         self.head = turn.wrapping_add(1);
         self.waiting += 1;
+        if self.head.wrapping_sub(self.tail) as usize > self.ring.len() {
+            self.tail = self.head.wrapping_sub(self.ring.len() as u32);
+        }
         turn as u16 ^ self.salt
     }
 
-    /// Gives back the last `count` slots: their queries were not sent.
-    pub(super) fn take_back(&mut self, count: usize) {
-        for _ in 0..count {
+    /// Gives back the slots of the last `count` queries, which were to be sent at `sent`, and were not.
+    pub(super) fn take_back(&mut self, count: usize, sent: u64) {
+        let mut left = count.min(self.waiting());
+        while left > 0 && self.head != self.tail {
             self.head = self.head.wrapping_sub(1);
-            if let Some(slot) = self.slot(self.head)
-                && slot.waits
-            {
+            // Another time is that of a query which was passed over.
+            if let Some(slot) = self.slot(self.head).filter(|slot| slot.waits && slot.sent == sent) {
                 slot.waits = false;
                 self.waiting -= 1;
+                left -= 1;
             }
         }
     }
@@ -178,10 +189,49 @@ mod tests {
         assert_eq!((slots.waiting(), slots.room()), (50, 206));
         assert_eq!(slots.get(ids[49]), None);
         assert_eq!(slots.get(ids[50]), Some(asked(50)));
-        slots.take_back(20);
-        assert_eq!(slots.get(ids[80]), None);
-        assert_eq!(slots.waiting(), 30);
-        assert_eq!(slots.expire(u64::MAX), 30);
+        assert_eq!(slots.expire(u64::MAX), 50);
+        assert_eq!((slots.waiting(), slots.room()), (0, 256));
+    }
+
+    #[test]
+    fn what_was_not_sent_is_taken_back_and_nothing_else() {
+        let mut slots = Slots::new(256, 0);
+        let old = slots.put(asked(1));
+        for _ in 0..300 {
+            let id = slots.put(asked(2));
+            slots.close(id);
+        }
+        // The head comes to the old one and passes it over.
+        let ids: Vec<u16> = (0..230).map(|_| slots.put(asked(3))).collect();
+        slots.take_back(225, 3);
+        assert_eq!((slots.waiting(), slots.get(old)), (6, Some(asked(1))));
+        assert_eq!((slots.get(ids[4]), slots.get(ids[5])), (Some(asked(3)), None));
+        assert_eq!(slots.put(asked(4)), ids[5]);
+    }
+
+    #[test]
+    fn one_that_is_lost_holds_up_no_other() {
+        let mut slots = Slots::new(256, 0xbeef);
+        let lost = slots.put(asked(7));
+        // Many times all ids, with some under way.
+        let mut under_way = std::collections::VecDeque::new();
+        for number in 1000..201_000 {
+            assert!(slots.room() >= 245, "{number}: {}", slots.room());
+            let id = slots.put(asked(number));
+            assert_ne!(id, lost);
+            under_way.push_back((id, number));
+            if under_way.len() > 10 {
+                let (id, number) = under_way.pop_front().unwrap();
+                assert_eq!(slots.get(id), Some(asked(number)));
+                slots.close(id);
+            }
+        }
+        assert_eq!((slots.waiting(), slots.get(lost)), (11, Some(asked(7))));
+        // What is under way lies before it at times, and then it is given up with that.
+        for (id, _) in under_way {
+            slots.close(id);
+        }
+        assert_eq!((slots.expire(7), slots.expire(8)), (0, 1));
         assert_eq!((slots.waiting(), slots.room()), (0, 256));
     }
 

@@ -29,10 +29,13 @@ fn push(burst: &mut Outgoing, datagram: &[u8]) {
 fn datagrams_of_all_lengths_arrive_as_they_were_with_segments_and_without() {
     let mixes: [&[usize]; 6] =
         [&[1400; BURST], &[40; BURST], &[40, 40, 39, 40, 41, 41, 40], &[1], &[12, 1200, 1200, 12], &[DATAGRAM, 5, 5]];
-    for offload in [true, false] {
+    for (offload, gathered) in [(true, true), (true, false), (false, true), (false, false)] {
         let (one, other) = pair();
+        if gathered {
+            gather(other.as_fd()).unwrap();
+        }
         let mut burst = Outgoing::new(offload);
-        let mut incoming = Incoming::new();
+        let mut incoming = Incoming::new(gathered);
         for lengths in mixes {
             let wanted = datagrams(lengths);
             wanted.iter().for_each(|datagram| push(&mut burst, datagram));
@@ -45,7 +48,7 @@ fn datagrams_of_all_lengths_arrive_as_they_were_with_segments_and_without() {
                 incoming.receive(other.as_fd()).unwrap();
                 got.extend(incoming.datagrams().map(<[u8]>::to_vec));
             }
-            assert_eq!(got, wanted, "{offload}");
+            assert_eq!(got, wanted, "{offload} {gathered}");
         }
         assert_eq!(burst.is_offloading(), offload);
     }
@@ -59,11 +62,33 @@ fn no_more_than_a_burst_is_taken_and_nothing_to_receive_is_no_error() {
         push(&mut burst, b"query");
     }
     assert_eq!(burst.send(one.as_fd()).count, BURST);
-    let mut incoming = Incoming::new();
+    let mut incoming = Incoming::new(false);
     other.peek(&mut [0]).unwrap();
     assert_eq!(incoming.receive(other.as_fd()).unwrap(), BURST);
     assert_eq!(incoming.receive(other.as_fd()).unwrap(), 0);
     assert_eq!(incoming.datagrams().count(), 0);
+}
+
+#[test]
+fn what_was_cut_by_the_kernel_is_received_as_one_message() {
+    let (one, other) = pair();
+    gather(other.as_fd()).unwrap();
+    cut(one.as_fd(), 100).unwrap();
+    let wanted = datagrams(&[100; 40]);
+    let mut octets = wanted.concat();
+    octets.extend([0xff; 30]);
+    one.send(&octets).unwrap();
+    other.peek(&mut [0]).unwrap();
+    let mut incoming = Incoming::new(true);
+    assert_eq!(incoming.receive(other.as_fd()).unwrap(), 1);
+    let got: Vec<&[u8]> = incoming.datagrams().collect();
+    assert_eq!((got[..40].concat(), got[40..].to_vec()), (wanted.concat(), vec![&[0xff; 30][..]]));
+    // The next one is by itself, and its length its own.
+    one.send(&[1; 90]).unwrap();
+    one.send(&[]).unwrap();
+    other.peek(&mut [0]).unwrap();
+    assert_eq!(incoming.receive(other.as_fd()).unwrap(), 2);
+    assert_eq!(incoming.datagrams().collect::<Vec<_>>(), [&[1; 90][..], &[]]);
 }
 
 #[test]

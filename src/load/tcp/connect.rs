@@ -10,15 +10,13 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use super::super::desk::{Desk, Turnstile};
+use super::super::lanes::{SWEEP, pause};
 use super::super::plan::{LoadError, Plan};
 use super::super::poll::Poll;
 use super::super::questions::LONGEST;
 use super::super::slots::Slots;
-use super::super::udp::pause;
 use super::{BUFFER, Inbox, begin};
 
-/// How often queries are given up, in nanoseconds.
-const SWEEP: u64 = 5_000_000;
 /// Connections opened in a row before answers have their turn.
 const TURN: usize = 16;
 
@@ -74,7 +72,7 @@ impl Connections {
                 break;
             }
         }
-        desk.tally.unsent += turnstile.unsent(desk.clock.now());
+        desk.tally.unsent += turnstile.unsent(desk.tally.ended);
     }
 
     /// Opens a connection for the next query, if there is a place.

@@ -4,17 +4,15 @@ use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use super::super::desk::{Desk, Turnstile, slots_needed};
+use super::super::lanes::{self, Lanes};
 use super::super::pace::Pace;
 use super::super::plan::{LoadError, Plan};
 use super::super::poll::Poll;
 use super::super::questions::LONGEST;
 use super::super::slots::Slots;
-use super::super::udp::pause;
 use super::{BUFFER, Inbox, begin};
 use crate::net::burst::BURST;
 
-/// How often queries are given up, in nanoseconds.
-const SWEEP: u64 = 5_000_000;
 /// Octets that wait to be written to a connection, at which no more are added.
 const BACKLOG: usize = 64 << 10;
 
@@ -33,6 +31,8 @@ pub(crate) struct Persistent {
     server: SocketAddr,
     lanes: Vec<Lane>,
     poll: Poll,
+    /// The connection of the last burst.
+    turn: usize,
 }
 
 impl Persistent {
@@ -50,56 +50,12 @@ impl Persistent {
             let outbox = Vec::with_capacity(BACKLOG + BURST * (LONGEST + 2));
             lanes.push(Lane { stream, slots, outbox, inbox: Inbox::new(BUFFER), is_blocked: false });
         }
-        Ok(Self { server: plan.server, lanes, poll })
+        Ok(Self { server: plan.server, lanes, poll, turn: 0 })
     }
 
     /// Sends and receives until all is said and answered, or given up.
-    pub(crate) fn run(mut self, desk: &mut Desk, mut turnstile: Turnstile) {
-        let (mut turn, mut waiting, mut swept) = (0, 0_usize, 0);
-        loop {
-            let (now, is_over) = desk.begin_turn(&turnstile);
-            let wanted = if is_over { 0 } else { turnstile.wanted(now, waiting).min(BURST) };
-            let sent = if wanted > 0 { self.send(wanted, now, &mut turn, desk, &mut turnstile) } else { 0 };
-            waiting += sent;
-            let pause = if sent > 0 || (is_over && waiting == 0) { 0 } else { pause(is_over, now, &turnstile) };
-            waiting -= self.receive(pause, desk).min(waiting);
-            if now >= swept + SWEEP || sent < wanted {
-                swept = now;
-                self.lanes.iter_mut().for_each(|lane| desk.expire(&mut lane.slots, now));
-                waiting = self.lanes.iter().map(|lane| lane.slots.waiting()).sum();
-            }
-            if is_over && waiting == 0 {
-                break;
-            }
-        }
-        desk.tally.unsent += turnstile.unsent(desk.clock.now());
-    }
-
-    /// Writes a burst to the next connection; how many queries it has.
-    fn send(&mut self, wanted: usize, now: u64, turn: &mut usize, desk: &mut Desk, turnstile: &mut Turnstile) -> usize {
-        *turn = if *turn + 1 < self.lanes.len() { *turn + 1 } else { 0 };
-        let Some(lane) = self.lanes.get_mut(*turn) else { return 0 };
-        if lane.outbox.len() >= BACKLOG {
-            return 0;
-        }
-        let wanted = wanted.min(lane.slots.room());
-        for _ in 0..wanted {
-            let due = turnstile.next(now);
-            let begin = lane.outbox.len();
-            lane.outbox.resize(begin + 2 + LONGEST, 0);
-            let length = match lane.outbox.get_mut(begin + 2..) {
-                Some(space) => desk.ask(&mut lane.slots, due, now, space),
-                None => 0,
-            };
-            if let Some(prefix) = lane.outbox.get_mut(begin..begin + 2) {
-                prefix.copy_from_slice(&(length as u16).to_be_bytes());
-            }
-            lane.outbox.truncate(begin + 2 + length);
-            desk.sent(due, now);
-        }
-        desk.tally.sent += wanted as u64;
-        self.write(*turn, desk);
-        wanted
+    pub(crate) fn run(mut self, desk: &mut Desk, turnstile: Turnstile) {
+        lanes::run(&mut self, desk, turnstile);
     }
 
     /// Writes what waits to be written to a connection.
@@ -130,6 +86,55 @@ impl Persistent {
         }
     }
 
+    /// Opens a connection anew, which the server has closed; how many queries are lost with it.
+    #[cold]
+    fn reopen(&mut self, number: usize, desk: &mut Desk) -> usize {
+        let Some(lane) = self.lanes.get_mut(number) else { return 0 };
+        desk.tally.errors += 1;
+        let lost = lane.slots.expire(u64::MAX);
+        desk.tally.lost += lost;
+        lane.outbox.clear();
+        lane.inbox.clear();
+        lane.is_blocked = false;
+        if let Ok(stream) = begin(self.server) {
+            // The old one leaves the set as it is closed.
+            lane.stream = stream;
+            if self.poll.add(&lane.stream, number, false).is_err() {
+                desk.tally.errors += 1;
+            }
+        }
+        lost as usize
+    }
+}
+
+impl Lanes for Persistent {
+    /// Writes a burst to the next connection; how many queries it has.
+    fn send(&mut self, wanted: usize, now: u64, desk: &mut Desk, turnstile: &mut Turnstile) -> usize {
+        self.turn = if self.turn + 1 < self.lanes.len() { self.turn + 1 } else { 0 };
+        let Some(lane) = self.lanes.get_mut(self.turn) else { return 0 };
+        if lane.outbox.len() >= BACKLOG {
+            return 0;
+        }
+        let wanted = wanted.min(lane.slots.room());
+        for _ in 0..wanted {
+            let due = turnstile.next(now);
+            let begin = lane.outbox.len();
+            lane.outbox.resize(begin + 2 + LONGEST, 0);
+            let length = match lane.outbox.get_mut(begin + 2..) {
+                Some(space) => desk.ask(&mut lane.slots, due, now, space),
+                None => 0,
+            };
+            if let Some(prefix) = lane.outbox.get_mut(begin..begin + 2) {
+                prefix.copy_from_slice(&(length as u16).to_be_bytes());
+            }
+            lane.outbox.truncate(begin + 2 + length);
+            desk.sent(due, now);
+        }
+        desk.tally.sent += wanted as u64;
+        self.write(self.turn, desk);
+        wanted
+    }
+
     /// Reads what has come, after a wait of at most `pause` nanoseconds; how many queries were answered or lost.
     fn receive(&mut self, pause: u64, desk: &mut Desk) -> usize {
         let mut closed = 0;
@@ -156,23 +161,7 @@ impl Persistent {
         closed
     }
 
-    /// Opens a connection anew, which the server has closed; how many queries are lost with it.
-    #[cold]
-    fn reopen(&mut self, number: usize, desk: &mut Desk) -> usize {
-        let Some(lane) = self.lanes.get_mut(number) else { return 0 };
-        desk.tally.errors += 1;
-        let lost = lane.slots.expire(u64::MAX);
-        desk.tally.lost += lost;
-        lane.outbox.clear();
-        lane.inbox.clear();
-        lane.is_blocked = false;
-        if let Ok(stream) = begin(self.server) {
-            // The old one leaves the set as it is closed.
-            lane.stream = stream;
-            if self.poll.add(&lane.stream, number, false).is_err() {
-                desk.tally.errors += 1;
-            }
-        }
-        lost as usize
+    fn slots(&mut self) -> impl Iterator<Item = &mut Slots> {
+        self.lanes.iter_mut().map(|lane| &mut lane.slots)
     }
 }
