@@ -38,7 +38,7 @@ pub struct Comparison {
     pub differences: Vec<String>,
     /// What is to be known about single runs, such as a generator that did not keep up.
     pub doubts: Vec<String>,
-    /// Steps that only one side has.
+    /// Steps that only one side has, or only some of its runs.
     pub unmatched: Vec<String>,
     /// Steps that both sides have.
     pub steps: Vec<Compared>,
@@ -80,6 +80,17 @@ impl Comparison {
         for (steps, others, side) in [(&old_steps, &new_steps, "old"), (&new_steps, &old_steps, "new")] {
             let alone = steps.iter().filter(|(key, _)| !others.contains_key(key));
             unmatched.extend(alone.map(|(_, steps)| format!("{}: only in the {side} runs", rate_of(steps))));
+        }
+        for (steps, others, reports, side) in
+            [(&old_steps, &new_steps, old, "old"), (&new_steps, &old_steps, new, "new")]
+        {
+            for (key, steps) in steps.iter().filter(|(key, _)| others.contains_key(key)) {
+                let having =
+                    reports.iter().filter(|report| report.steps.iter().any(|step| key_of(step) == *key)).count();
+                if having < reports.len() {
+                    unmatched.push(format!("{}: only in {having} of {} {side} runs", rate_of(steps), reports.len()));
+                }
+            }
         }
         let pairs = old_steps.iter().filter_map(|(key, old)| Some((old, new_steps.get(key)?)));
         let steps: Vec<Compared> =
@@ -134,11 +145,15 @@ fn differences(old: &[Report], new: &[Report]) -> Vec<String> {
 fn by_rate(reports: &[Report]) -> BTreeMap<(u64, usize), Vec<&Step>> {
     let mut steps: BTreeMap<_, Vec<&Step>> = BTreeMap::new();
     for step in reports.iter().flat_map(|report| &report.steps) {
-        // Rates are whole numbers in fact; a rounding error must not part them.
-        let rate = step.rate.unwrap_or_default().round() as u64;
-        steps.entry((rate, step.outstanding.unwrap_or_default())).or_default().push(step);
+        steps.entry(key_of(step)).or_default().push(step);
     }
     steps
+}
+
+/// What a step asked for.
+fn key_of(step: &Step) -> (u64, usize) {
+    // Rates are whole numbers in fact; a rounding error must not part them.
+    (step.rate.unwrap_or_default().round() as u64, step.outstanding.unwrap_or_default())
 }
 
 /// The rate of steps that have the same.

@@ -36,6 +36,10 @@ fn each_figure_has_a_verdict_and_the_worst_counts() {
     assert_eq!(Comparison::of(&[run(&[1000.0], 100)], &[run(&[1000.0], 80)], 0.3).verdict, Verdict::Same);
     assert_eq!(Comparison::of(&[run(&[1.0], 100)], &[run(&[2.0], 80)], 0.3).verdict, Verdict::CannotTell);
     let (whole, short) = (run(&[1.0, 2.0], 100), run(&[1.0], 100));
+    let some = [whole.clone(), short.clone(), whole.clone()];
+    let comparison = Comparison::of(slice::from_ref(&whole), &some, 0.3);
+    assert_eq!(comparison.unmatched, ["2/s: only in 2 of 3 new runs"]);
+    assert_eq!(comparison.verdict, Verdict::CannotTell);
     assert_eq!(Comparison::of(slice::from_ref(&whole), &[short], 0.3).verdict, Verdict::CannotTell);
     assert_eq!(Comparison::of(slice::from_ref(&whole), slice::from_ref(&whole), 0.3).verdict, Verdict::Same);
 }
