@@ -98,8 +98,8 @@ pub(super) struct Ask {
     #[arg(long)]
     no_check: bool,
 
-    /// Send every query as a message of its own, rather than let the kernel cut several of one length out of one
-    /// (UDP_SEGMENT), which costs less; the server receives the same
+    /// Send and receive every message by itself, rather than let the kernel cut several of one length out of one
+    /// (UDP_SEGMENT) and hand over several as one (UDP_GRO), which costs less; the server sends and receives the same
     #[arg(long)]
     no_offload: bool,
 
@@ -111,7 +111,7 @@ pub(super) struct Ask {
     json: Option<PathBuf>,
 
     /// Draw latency and throughput here, as SVG
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE.svg", value_parser = super::plot::svg)]
     plot: Option<PathBuf>,
 
     /// What to call the run in reports and plots

@@ -9,7 +9,6 @@ use clap::{Args, ValueEnum};
 use fingerpost::load::plot::{self, plot};
 
 use super::compare::read_all;
-use crate::cli::Usage;
 
 /// `fingerpost load plot …`
 #[derive(Args)]
@@ -19,7 +18,7 @@ pub(crate) struct Plot {
     reports: Vec<PathBuf>,
 
     /// Where the picture goes, which is SVG
-    #[arg(long, value_name = "FILE.svg")]
+    #[arg(long, value_name = "FILE.svg", value_parser = svg)]
     out: PathBuf,
 
     /// What to draw, one below the other [default: percentiles, and rates where there are several, else the timeline]
@@ -53,11 +52,6 @@ Examples:
 impl Plot {
     /// Draws.
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
-        let svg = self.out.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("svg"));
-        if !svg {
-            let text = format!("{}: only SVG is drawn; allowed are names that end in .svg", self.out.display());
-            return Err(Usage(text).into());
-        }
         let kinds: Vec<plot::Kind> = self.chart.iter().map(|kind| kind.plotted()).collect();
         let Some(picture) = plot(&read_all(&self.reports)?, &kinds, &self.title) else {
             bail!("there is nothing to draw: no report has a step with what the chart shows");
@@ -65,6 +59,13 @@ impl Plot {
         fs::write(&self.out, picture).with_context(|| format!("{} cannot be written", self.out.display()))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Reads the name of a picture: [`plot`] says why there is only SVG.
+pub(super) fn svg(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let is_svg = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("svg"));
+    if is_svg { Ok(path) } else { Err("only SVG is drawn; allowed are names that end in .svg".into()) }
 }
 
 impl Kind {

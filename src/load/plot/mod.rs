@@ -3,6 +3,9 @@
 //! Reports of one label are repeats of each other and one line: their histograms are added, and of their rates the medians
 //! are drawn. It is written here because it needs no more than lines, axes and texts: of the crates for plots, the common one
 //! (plotters) has had no release for two years and draws texts without knowing their width, as we do.
+//!
+//! There is no PNG: what makes one of SVG with texts (resvg) brings 36 crates that nothing else here needs, and a font,
+//! which the machines that measure seldom have. Browsers and `rsvg-convert` make one of what is written here.
 
 mod axis;
 mod chart;
