@@ -15,6 +15,7 @@ use super::super::listing::Fingerprint;
 use super::context::Context;
 use super::cut::Cutter;
 use super::entry::{self, Part, Reading};
+use crate::threads::at_once;
 
 /// Bounds of reading. The defaults are far beyond any zone that people write.
 #[derive(Clone, Copy, Debug)]
@@ -118,14 +119,8 @@ impl Shared {
                 lock(&parts).push((block.number, part));
             }
         };
-        thread::scope(|scope| {
-            let others: Vec<_> = (1..cores.min(self.limits.threads)).map(|_| scope.spawn(work)).collect();
-            let own = work();
-            others.into_iter().fold(own, |result, other| match other.join() {
-                Ok(other) => result.and(other),
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-        })?;
+        let threads = cores.min(self.limits.threads).max(1);
+        at_once((0..threads).map(|_| &work)).into_iter().fold(Ok(()), Result::and)?;
         let mut parts = parts.into_inner().unwrap_or_else(PoisonError::into_inner);
         parts.sort_unstable_by_key(|(number, _)| *number);
         let mut whole = Part::default();
