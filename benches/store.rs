@@ -242,21 +242,34 @@ impl Store for Redb {
         for table in [Table::Services, Table::Instances, Table::Operations] {
             let mut rows = transaction.open_table(definition(table)).expect("a table");
             for write in writes.iter().filter(|write| write.table == table) {
-                rows.insert(&*write.key, write.value.as_deref().expect("a value")).expect("a write");
+                match write.value.as_deref() {
+                    Some(value) => rows.insert(&*write.key, value),
+                    None => rows.remove(&*write.key),
+                }
+                .expect("a write");
             }
         }
         transaction.commit().expect("a commit");
         Ok(())
     }
 
-    fn get(&self, _: Table, _: &[u8]) -> Result<Option<Box<[u8]>>, StoreError> {
-        unimplemented!("not measured")
-    }
-
-    fn scan(&self, table: Table, _: &[u8], _: bool, limit: usize) -> Result<Vec<Row>, StoreError> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Box<[u8]>>, StoreError> {
         let transaction = self.0.begin_read().expect("a transaction");
         let rows = transaction.open_table(definition(table)).expect("a table");
-        let rows = rows.range::<&[u8]>(..).expect("rows").rev().take(limit).map(|row| row.expect("a row"));
+        Ok(rows.get(key).expect("a read").map(|value| value.value().into()))
+    }
+
+    fn scan(&self, table: Table, after: &[u8], backwards: bool, limit: usize) -> Result<Vec<Row>, StoreError> {
+        let transaction = self.0.begin_read().expect("a transaction");
+        let rows = transaction.open_table(definition(table)).expect("a table");
+        let keys: Keys<'_> = match (after, backwards) {
+            ([], _) => (Bound::Unbounded, Bound::Unbounded),
+            (after, false) => (Bound::Excluded(after), Bound::Unbounded),
+            (before, true) => (Bound::Unbounded, Bound::Excluded(before)),
+        };
+        let mut rows = rows.range::<&[u8]>(keys).expect("rows");
+        let next = || if backwards { rows.next_back() } else { rows.next() };
+        let rows = std::iter::from_fn(next).take(limit).map(|row| row.expect("a row"));
         Ok(rows.map(|(key, value)| (key.value().into(), value.value().into())).collect())
     }
 }

@@ -38,39 +38,49 @@ fn spread<'r>(runs: impl Iterator<Item = &'r Run>, figure: impl Fn(&Run) -> f64)
     format!("{middle:.0} ({least:.0}–{most:.0})")
 }
 
+/// A table with a heading, and perhaps words, above it; nothing where there are no rows.
+fn section(heading: &str, columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let rows: Vec<String> = rows.map(|cells| format!("| {} |\n", cells.join(" | "))).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!("{heading}\n\n| {} |\n{}|\n{}\n", columns.join(" | "), "|---".repeat(columns.len()), rows.concat())
+}
+
 fn saturated(results: &Results, way: Way) -> String {
     let subject = "saturated";
     let Some(echo) = results.median("fingerpost", subject, way, |run| run.answer_rate) else { return String::new() };
     let echo = results.median("echo", subject, way, |run| run.answer_rate).unwrap_or(echo);
-    let mut text = format!(
-        "## Saturated, {}\n\n| server | responses/s | of the echo | CPU ns a query | user ns | by CPU time, at most | busy | \
-         generator busy | lost | wrong |\n|---|---|---|---|---|---|---|---|---|---|\n",
-        way.name()
-    );
-    for server in servers(results) {
+    let row = |server| {
         let of = |figure: fn(&Run) -> f64| results.median(server, subject, way, figure);
-        let (Some(rate), Some(cpu), Some(busy)) = (of(|run| run.answer_rate), of(|run| run.cpu_ns), of(|run| run.busy))
-        else {
-            continue;
-        };
+        let (rate, cpu, busy) = (of(|run| run.answer_rate)?, of(|run| run.cpu_ns)?, of(|run| run.busy)?);
         let bound = if busy < BUSY { "≥ " } else { "" };
-        let _ = writeln!(
-            text,
-            "| {} | {bound}{} | {:.2} | {} | {} | {:.0}/s | {:.0} % | {:.0} % | {} | {} |",
-            results.title(server),
-            spread(results.runs_of(server, subject, way), |run| run.answer_rate),
-            rate / echo,
+        Some(vec![
+            results.title(server).into(),
+            bound.to_owned() + &spread(results.runs_of(server, subject, way), |run| run.answer_rate),
+            format!("{:.2}", rate / echo),
             spread(results.runs_of(server, subject, way), |run| run.cpu_ns),
             user(results, server, subject, way),
-            1e9 / cpu,
-            busy * 100.0,
-            of(|run| run.generator_busy).unwrap_or(0.0) * 100.0,
+            format!("{:.0}/s", 1e9 / cpu),
+            format!("{:.0} %", busy * 100.0),
+            format!("{:.0} %", of(|run| run.generator_busy).unwrap_or(0.0) * 100.0),
             share(results, server, subject, way, |run| run.lost),
             wrong(results, server, subject, way),
-        );
-    }
-    text.push('\n');
-    text
+        ])
+    };
+    let columns = [
+        "server",
+        "responses/s",
+        "of the echo",
+        "CPU ns a query",
+        "user ns",
+        "by CPU time, at most",
+        "busy",
+        "generator busy",
+        "lost",
+        "wrong",
+    ];
+    section(&format!("## Saturated, {}", way.name()), &columns, servers(results).filter_map(row))
 }
 
 fn fixed(results: &Results, way: Way) -> String {
@@ -78,29 +88,24 @@ fn fixed(results: &Results, way: Way) -> String {
     let Some(rate) = results.runs_of("fingerpost", subject, way).find_map(|run| run.rate) else { return String::new() };
     let figure = |server: &str| results.median(server, subject, way, |run| run.cpu_ns);
     let best = results.least(figure).map_or(f64::NAN, |(_, best)| best);
-    let mut text = format!(
-        "## At {rate:.0} queries a second, {}\n\n| server | CPU ns a query | to the best peer | user ns | p50 µs | p99 µs | lost \
-         | wrong |\n|---|---|---|---|---|---|---|---|\n",
-        way.name()
-    );
-    for server in servers(results) {
-        let Some(cpu) = figure(server) else { continue };
-        let time = |figure: fn(&Run) -> f64| results.median(server, subject, way, figure).unwrap_or(0.0) / 1e3;
-        let _ = writeln!(
-            text,
-            "| {} | {} | {:.2} | {} | {:.0} | {:.0} | {} | {} |",
-            results.title(server),
+    let row = |server| {
+        let cpu = figure(server)?;
+        let time = |figure: fn(&Run) -> f64| {
+            format!("{:.0}", results.median(server, subject, way, figure).unwrap_or(0.0) / 1e3)
+        };
+        Some(vec![
+            results.title(server).into(),
             spread(results.runs_of(server, subject, way), |run| run.cpu_ns),
-            cpu / best,
+            format!("{:.2}", cpu / best),
             user(results, server, subject, way),
             time(|run| run.p50 as f64),
             time(|run| run.p99 as f64),
             share(results, server, subject, way, |run| run.lost),
             wrong(results, server, subject, way),
-        );
-    }
-    text.push('\n');
-    text
+        ])
+    };
+    let columns = ["server", "CPU ns a query", "to the best peer", "user ns", "p50 µs", "p99 µs", "lost", "wrong"];
+    section(&format!("## At {rate:.0} queries a second, {}", way.name()), &columns, servers(results).filter_map(row))
 }
 
 /// User time and how sure it is.
@@ -127,18 +132,12 @@ fn wrong(results: &Results, server: &str, subject: &str, way: Way) -> String {
 }
 
 fn instructions(results: &Results) -> String {
-    if results.instructions.is_empty() {
-        return String::new();
-    }
-    let mut text = String::from(
-        "## User instructions a query\n\n| server | instances of a service | instructions | queries counted |\n|---|---|---|---|\n",
-    );
-    for found in &results.instructions {
-        let (title, instances) = (results.title(&found.server), found.instances);
-        let _ = writeln!(text, "| {title} | {instances} | {:.0} | {} |", found.per_query, found.queries);
-    }
-    text.push('\n');
-    text
+    let rows = results.instructions.iter().map(|found| {
+        let (title, per_query) = (results.title(&found.server), format!("{:.0}", found.per_query));
+        vec![title.into(), found.instances.to_string(), per_query, found.queries.to_string()]
+    });
+    let columns = ["server", "instances of a service", "instructions", "queries counted"];
+    section("## User instructions a query", &columns, rows)
 }
 
 fn latency(results: &Results) -> String {
@@ -196,37 +195,23 @@ fn subjects_of_mixes(results: &Results) -> Vec<&str> {
 
 fn mixes(results: &Results) -> String {
     let subjects = subjects_of_mixes(results);
-    if subjects.is_empty() {
-        return String::new();
-    }
-    let mut text = format!(
-        "## Other questions, and TCP, loopback\n\nResponses a second / CPU ns a query; ≥ where the generator was the limit. \
-         \"mixed\" is 80 % A, 10 % NODATA, 5 % SRV and 5 % NXDOMAIN.\n\n| server | {} |\n|---{}|\n",
-        subjects.join(" | "),
-        "|---".repeat(subjects.len())
-    );
-    for server in servers(results) {
-        let cells: Vec<String> = subjects
-            .iter()
-            .map(|subject| {
-                let of = |figure: fn(&Run) -> f64| results.median(server, subject, Way::Loopback, figure);
-                let (Some(rate), Some(cpu), Some(busy)) =
-                    (of(|run| run.answer_rate), of(|run| run.cpu_ns), of(|run| run.busy))
-                else {
-                    return "–".into();
-                };
-                let bound = if busy < BUSY { "≥ " } else { "" };
-                let wrong: u64 = results.runs_of(server, subject, Way::Loopback).map(|run| run.wrong + run.lost).sum();
-                let note = if wrong > 0 { format!(" ({wrong} lost or wrong)") } else { String::new() };
-                format!("{bound}{rate:.0} / {cpu:.0}{note}")
-            })
-            .collect();
-        if cells.iter().any(|cell| cell != "–") {
-            let _ = writeln!(text, "| {} | {} |", results.title(server), cells.join(" | "));
-        }
-    }
-    text.push('\n');
-    text
+    let row = |server| {
+        let cells = subjects.iter().map(|subject| {
+            let of = |figure: fn(&Run) -> f64| results.median(server, subject, Way::Loopback, figure);
+            let (rate, cpu, busy) = (of(|run| run.answer_rate)?, of(|run| run.cpu_ns)?, of(|run| run.busy)?);
+            let bound = if busy < BUSY { "≥ " } else { "" };
+            let wrong: u64 = results.runs_of(server, subject, Way::Loopback).map(|run| run.wrong + run.lost).sum();
+            let note = if wrong > 0 { format!(" ({wrong} lost or wrong)") } else { String::new() };
+            Some(format!("{bound}{rate:.0} / {cpu:.0}{note}"))
+        });
+        let cells: Vec<Option<String>> = cells.collect();
+        let is_there = cells.iter().any(Option::is_some);
+        let cells = cells.into_iter().map(|cell| cell.unwrap_or_else(|| "–".into()));
+        is_there.then(|| [results.title(server).into()].into_iter().chain(cells).collect())
+    };
+    let heading = "## Other questions, and TCP, loopback\n\nResponses a second / CPU ns a query; ≥ where the generator was \
+                   the limit. \"mixed\" is 80 % A, 10 % NODATA, 5 % SRV and 5 % NXDOMAIN.";
+    section(heading, &[&["server"], &*subjects].concat(), servers(results).filter_map(row))
 }
 
 fn names(results: &Results) -> String {
@@ -234,122 +219,100 @@ fn names(results: &Results) -> String {
         let runs = results.runs_of(server, subject, Way::Loopback).filter(|run| run.rate.is_some() == is_fixed);
         median(runs.map(figure))
     };
-    let mut text = String::new();
-    for server in servers(results) {
-        for subject in ["10,000 names", "1,000,000 names", "8 of 100"] {
-            let Some(cpu) = of(server, subject, true, |run| run.cpu_ns) else { continue };
-            let saturated = of(server, subject, false, |run| run.cpu_ns).unwrap_or(0.0);
-            let rate = of(server, subject, false, |run| run.answer_rate).unwrap_or(0.0);
-            let run = results.runs_of(server, subject, Way::Loopback).next();
-            let (services, instances) = run.map_or((0, 0), |run| (run.services, run.instances));
-            let _ = writeln!(
-                text,
-                "| {} | {services} × {instances} | {cpu:.0} | {saturated:.0} | {rate:.0} |",
-                results.title(server)
-            );
-        }
-    }
-    if text.is_empty() {
-        return text;
-    }
-    format!(
-        "## How much data there is, loopback\n\nOne address in an answer where a service has one instance, eight where it \
-         has a hundred.\n\n| server | services × instances | CPU ns a query at a fixed rate | saturated | responses/s |\n\
-         |---|---|---|---|---|\n{text}\n"
-    )
+    let row = |server, subject| {
+        let cpu = of(server, subject, true, |run| run.cpu_ns)?;
+        let figure = |figure| format!("{:.0}", of(server, subject, false, figure).unwrap_or(0.0));
+        let run = results.runs_of(server, subject, Way::Loopback).next();
+        let (services, instances) = run.map_or((0, 0), |run| (run.services, run.instances));
+        Some(vec![
+            results.title(server).into(),
+            format!("{services} × {instances}"),
+            format!("{cpu:.0}"),
+            figure(|run| run.cpu_ns),
+            figure(|run| run.answer_rate),
+        ])
+    };
+    let subjects = ["10,000 names", "1,000,000 names", "8 of 100"];
+    let rows = servers(results).flat_map(|server| subjects.iter().filter_map(move |subject| row(server, subject)));
+    let heading = "## How much data there is, loopback\n\nOne address in an answer where a service has one instance, eight \
+                   where it has a hundred.";
+    let columns = ["server", "services × instances", "CPU ns a query at a fixed rate", "saturated", "responses/s"];
+    section(heading, &columns, rows)
 }
 
 fn sizes(results: &Results) -> String {
-    let mut sizes: Vec<u32> = results.sizes.iter().map(|size| size.services).collect();
-    sizes.sort_unstable();
-    sizes.dedup();
-    let mut text = String::new();
-    for services in sizes {
-        let mut seen: Vec<&str> = Vec::new();
-        for size in results.sizes.iter().filter(|size| size.services == services) {
-            if seen.contains(&&*size.server) {
-                continue;
-            }
-            seen.push(&size.server);
-            let Some(size) = results.size(&size.server, services) else { continue };
-            let _ = writeln!(
-                text,
-                "| {services} × {} | {} | {:.2} | {} | {} | {:.0} |",
-                size.instances,
-                results.title(&size.server),
-                size.load_seconds,
-                size.pss / 1_000_000,
-                size.peak / 1_000_000,
-                size.pss as f64 / size.records as f64
-            );
-        }
-    }
-    if text.is_empty() {
-        return text;
-    }
-    format!(
-        "## Memory and load time\n\n| services × instances | server | s to the first right answer | MB (PSS) | MB at most | octets a \
-         record |\n|---|---|---|---|---|---|\n{text}\n"
-    )
+    let mut seen: Vec<(u32, &str)> = results.sizes.iter().map(|size| (size.services, &*size.server)).collect();
+    // By size, then as they were measured, each once.
+    seen.sort_by_key(|(services, _)| *services);
+    let mut known: Vec<(u32, &str)> = Vec::new();
+    seen.retain(|one| {
+        let is_new = !known.contains(one);
+        known.push(*one);
+        is_new
+    });
+    let rows = seen.into_iter().filter_map(|(services, server)| {
+        let size = results.size(server, services)?;
+        Some(vec![
+            format!("{services} × {}", size.instances),
+            results.title(server).into(),
+            format!("{:.2}", size.load_seconds),
+            (size.pss / 1_000_000).to_string(),
+            (size.peak / 1_000_000).to_string(),
+            format!("{:.0}", size.pss as f64 / size.records as f64),
+        ])
+    });
+    let columns =
+        ["services × instances", "server", "s to the first right answer", "MB (PSS)", "MB at most", "octets a record"];
+    section("## Memory and load time", &columns, rows)
 }
 
 fn changes(results: &Results) -> String {
-    if results.changes.is_empty() {
-        return String::new();
-    }
-    let mut text = String::from(
-        "## Changes\n\n| server | how | instances before | durable | changes/s | sent to shown in DNS, p50 / p99 ms |\n|---|---|---|---|---|---|\n",
-    );
-    for changes in &results.changes {
+    let rows = results.changes.iter().map(|changes| {
         let shown = changes.shown_p50.zip(changes.shown_p99);
         let shown = shown.map(|(p50, p99)| format!("{:.2} / {:.2}", p50 as f64 / 1e6, p99 as f64 / 1e6));
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} | {:.0} | {} |",
-            results.title(&changes.server),
-            changes.how,
-            changes.instances,
-            if changes.durable { "yes" } else { "no" },
-            changes.per_second,
-            shown.as_deref().unwrap_or("–")
-        );
-    }
-    text.push('\n');
-    text.push_str(&churn(results));
-    text
+        vec![
+            results.title(&changes.server).into(),
+            changes.how.clone(),
+            changes.instances.to_string(),
+            if changes.durable { "yes" } else { "no" }.into(),
+            format!("{:.0}", changes.per_second),
+            shown.unwrap_or_else(|| "–".into()),
+        ]
+    });
+    let columns = ["server", "how", "instances before", "durable", "changes/s", "sent to shown in DNS, p50 / p99 ms"];
+    let text = section("## Changes", &columns, rows);
+    if text.is_empty() { text } else { text + &churn(results) }
 }
 
 /// Ours with changes beside the queries, and without.
 fn churn(results: &Results) -> String {
     let server = "fingerpost-stored";
     let of = |subject: &str, figure: fn(&Run) -> f64| results.median(server, subject, Way::Loopback, figure);
-    let mut text = String::new();
-    for subject in ["without changes", "beside changes"] {
-        let Some(rate) = of(subject, |run| run.answer_rate) else { continue };
+    let row = |subject: &&str| {
+        let rate = of(subject, |run| run.answer_rate)?;
         let figure = |figure: fn(&Run) -> f64| of(subject, figure).unwrap_or(0.0);
-        let _ = writeln!(
-            text,
-            "| {subject} | {rate:.0} | {:.0} | {:.0} / {:.0} | {:.2} | {:.2} | {} | {} |",
-            figure(|run| run.changes as f64 / run.seconds),
-            figure(|run| run.p50 as f64 / 1e3),
-            figure(|run| run.p99 as f64 / 1e3),
-            figure(|run| run.visible_p99 as f64 / 1e6),
-            figure(|run| run.shown_p99 as f64 / 1e6),
+        let changes = figure(|run| run.changes as f64 / run.seconds);
+        let (p50, p99) = (figure(|run| run.p50 as f64 / 1e3), figure(|run| run.p99 as f64 / 1e3));
+        Some(vec![
+            (*subject).to_owned(),
+            format!("{rate:.0}"),
+            format!("{changes:.0}"),
+            format!("{p50:.0} / {p99:.0}"),
+            format!("{:.2}", figure(|run| run.visible_p99 as f64 / 1e6)),
+            format!("{:.2}", figure(|run| run.shown_p99 as f64 / 1e6)),
             share(results, server, subject, Way::Loopback, |run| run.lost),
             share(results, server, subject, Way::Loopback, |run| run.wrong + run.stale),
-        );
-    }
-    if text.is_empty() {
-        return text;
-    }
+        ])
+    };
     let instances = results.runs_of(server, "without changes", Way::Loopback).next();
     let instances = instances.map_or(0, |run| u64::from(run.services) * u64::from(run.instances));
-    format!(
+    let heading = format!(
         "### Changes beside queries\n\nFingerpost with its registry on disk and {instances} instances; \"visible\" is from \
-         the acknowledgement to the first answer with the change, \"shown\" from when it was due.\n\n| | queries/s | \
-         changes/s | p50 / p99 µs | visible p99 ms | shown p99 ms | lost | wrong or stale |\n\
-         |---|---|---|---|---|---|---|---|\n{text}\n"
-    )
+         the acknowledgement to the first answer with the change, \"shown\" from when it was due."
+    );
+    let columns =
+        ["", "queries/s", "changes/s", "p50 / p99 µs", "visible p99 ms", "shown p99 ms", "lost", "wrong or stale"];
+    section(&heading, &columns, ["without changes", "beside changes"].iter().filter_map(row))
 }
 
 /// Everything in which another server does better than ours.
