@@ -124,7 +124,7 @@ fn follow(seconds: &mpsc::Receiver<Tick>, progress: &Progress) -> Timeline {
 
 /// The sockets of one thread.
 enum Engine {
-    Udp(Udp),
+    Udp(Box<Udp>),
     Tcp(Persistent),
     TcpConnect(Connections),
 }
@@ -132,7 +132,7 @@ enum Engine {
 impl Engine {
     fn new(plan: &Plan, pace: Pace, index: usize) -> Result<Self, LoadError> {
         Ok(match plan.transport {
-            Transport::Udp => Self::Udp(Udp::new(plan, pace, index)?),
+            Transport::Udp => Self::Udp(Box::new(Udp::new(plan, pace, index)?)),
             Transport::Tcp => Self::Tcp(Persistent::new(plan, pace, index)?),
             Transport::TcpConnect => Self::TcpConnect(Connections::new(plan, index)?),
         })

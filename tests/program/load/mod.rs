@@ -114,9 +114,10 @@ fn what_was_prepared_is_taken_away_when_the_preparation_fails() {
     let (grpc, api) = (format!("http://{}", server.grpc.unwrap()), format!("http://{}", server.api.unwrap()));
     for (flag, url) in [("--grpc", &grpc), ("--api", &api)] {
         // One service of the names that it takes cannot be changed to what it wants.
-        for words in
-            ["namespace churn.load.test", "service service-000003.churn.load.test --record A:9 --custom-health"]
-        {
+        for words in [
+            "namespace churn.load.test --type public",
+            "service service-000003.churn.load.test --record A:9 --custom-health",
+        ] {
             let words = ["create"].into_iter().chain(words.split(' ')).chain(["--endpoint", &api]);
             let made = Launch::of(words).run();
             assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
@@ -142,7 +143,7 @@ fn a_signal_ends_few_changes_at_once() {
     let (grpc, api) = (format!("http://{}", server.grpc.unwrap()), format!("http://{}", server.api.unwrap()));
     for (flag, url) in [("--grpc", &grpc), ("--api", &api)] {
         let address = server.address().to_string();
-        let flags = ["load", "--server", &address, "--generate", DATA, "--rate", "100", "--duration", "1h"];
+        let flags = ["load", "--server", &address, "--generate", DATA, "--rate", "100", "--duration", "60m"];
         let json = folder.path().join("report.json");
         // A change every 50 s.
         let launch = Launch::of(flags).flag("--churn", "0.02").flag("--churn-services", "5").flag(flag, url);
