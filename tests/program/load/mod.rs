@@ -116,7 +116,7 @@ fn what_was_prepared_is_taken_away_when_the_preparation_fails() {
         // One service of the names that it takes cannot be changed to what it wants.
         for words in [
             "namespace churn.load.test --type public",
-            "service service-000003.churn.load.test --record A:9 --custom-health",
+            "service service-000003 --namespace churn.load.test --record A:9 --custom-health",
         ] {
             let words = ["create"].into_iter().chain(words.split(' ')).chain(["--endpoint", &api]);
             let made = Launch::of(words).run();
