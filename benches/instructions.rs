@@ -1,7 +1,7 @@
 //! User instructions per query, from packet octets to response octets, counted by callgrind.
 //!
 //! `cargo bench --bench instructions` runs itself under `valgrind --tool=callgrind` once for each case; callgrind
-//! counts inside [`measured_query`] only. Instructions do not depend on the machine's load, so that the figures can be
+//! counts inside [`measured_queries`] and [`measured_query_in_views`] only. Instructions do not depend on the machine's load, so that the figures can be
 //! compared from run to run; they differ by a few with the random seeds of the table's hash.
 //!
 //! `-- --check` compares them with `benches/instructions.json` and fails where one has grown by more than 3 %; `-- --write`
@@ -16,7 +16,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use common::{NAMESPACE, namespace, query, table};
-use fingerpost::dns::{self, Ctx, MAX_UDP_PAYLOAD, Settings, Transport};
+use fingerpost::dns::{self, AHEAD, Ctx, MAX_UDP_PAYLOAD, Settings, Transport};
 use fingerpost::model::RecordType;
 use fingerpost::table::{Current, Editor, Networks, Publisher, Seen, Snapshot, Views};
 use fingerpost::wire::Name;
@@ -199,7 +199,7 @@ fn known() -> BTreeMap<String, f64> {
 /// Instructions of all queries of a case.
 fn count_instructions(case: &str) -> u64 {
     let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=*measured_query*"])
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--toggle-collect=*measured_quer*"])
         .arg(std::env::current_exe().expect("own path"))
         .args(["--replay", case])
         .output()
@@ -225,15 +225,22 @@ fn replay_queries(case: &Case) {
     let client = IpAddr::from([10, 77, 0, 1]);
     let mut numbers = fastrand::Rng::with_seed(1);
     let mut ctx = Ctx::new(Arc::new(Settings::default()), 1);
-    let mut buffer = [0; MAX_UDP_PAYLOAD];
+    let mut buffers = vec![[0; MAX_UDP_PAYLOAD]; AHEAD];
     let mut octets = 0;
-    for _ in 0..QUERIES {
-        let packet = query(&(case.question)(numbers.u32(..SERVICES)), case.qtype);
-        buffer[..packet.len()].copy_from_slice(&packet);
-        octets += match case.view {
-            View::Only => measured_query(&snapshot, &mut ctx, &mut buffer, packet.len()),
-            _ => measured_query_in_views(views.revalidate(), client, &mut ctx, &mut buffer, packet.len()),
-        };
+    for _ in 0..QUERIES as usize / AHEAD {
+        let mut lengths = [0; AHEAD];
+        for (buffer, length) in buffers.iter_mut().zip(&mut lengths) {
+            let packet = query(&(case.question)(numbers.u32(..SERVICES)), case.qtype);
+            buffer[..packet.len()].copy_from_slice(&packet);
+            *length = packet.len();
+        }
+        if let View::Only = case.view {
+            octets += measured_queries(&snapshot, &mut ctx, &mut buffers, &lengths);
+            continue;
+        }
+        for (buffer, length) in buffers.iter_mut().zip(lengths) {
+            octets += measured_query_in_views(views.revalidate(), client, &mut ctx, buffer, length);
+        }
     }
     assert!(octets > 0);
 }
@@ -253,8 +260,19 @@ fn measured_query_in_views(
     dns::answer_in_views(seen, ctx, Transport::Udp, buffer, received).length
 }
 
-/// What a worker does with one packet; kept apart so that it can be counted alone.
+/// What a worker does with packets that it looks up side by side; kept apart so that it can be counted alone.
 #[inline(never)]
-fn measured_query(snapshot: &Snapshot, ctx: &mut Ctx, buffer: &mut [u8; MAX_UDP_PAYLOAD], received: usize) -> usize {
-    dns::answer(snapshot, ctx, Transport::Udp, buffer, received).length
+fn measured_queries(
+    snapshot: &Snapshot,
+    ctx: &mut Ctx,
+    buffers: &mut [[u8; MAX_UDP_PAYLOAD]],
+    lengths: &[usize; AHEAD],
+) -> usize {
+    let ahead = dns::look_ahead(snapshot, ctx, buffers.iter().map(|buffer| &buffer[..]));
+    let mut octets = 0;
+    for (at, (buffer, length)) in buffers.iter_mut().zip(lengths).enumerate() {
+        let reply = ahead.answer_v4(at, ctx, buffer, *length);
+        octets += reply.unwrap_or_else(|| ahead.answer(at, ctx, buffer, *length)).length;
+    }
+    octets
 }

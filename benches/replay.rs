@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{NAMESPACE, namespace, query, service_name, table};
-use fingerpost::dns::{self, Ctx, MAX_UDP_PAYLOAD, Settings, Transport};
+use fingerpost::dns::{self, AHEAD, Ctx, MAX_UDP_PAYLOAD, Settings, Transport};
 use fingerpost::metrics::WorkerCounters;
 use fingerpost::model::RecordType;
 use fingerpost::net::udp::cores;
@@ -85,19 +85,25 @@ fn work(views: &Views, services: u32, seed: u64, core: Option<usize>, stop: &Ato
     let mut views = views.views();
     let mut ctx = Ctx::new(Arc::new(Settings::default()), seed);
     let counters: Arc<WorkerCounters> = Arc::default();
-    let mut buffer = [0; MAX_UDP_PAYLOAD];
+    let mut buffers = vec![[0; MAX_UDP_PAYLOAD]; AHEAD];
     let mut count = 0_u64;
     let begun = Instant::now();
     while !stop.load(Ordering::Relaxed) {
         let current = views.revalidate();
         let snapshot = current.only().expect("one table");
-        for _ in 0..BATCH {
-            let query = &queries[count as usize % QUERIES];
-            buffer[..query.len()].copy_from_slice(query);
-            let reply = dns::answer(snapshot, &mut ctx, Transport::Udp, &mut buffer, query.len());
-            assert!(reply.length > query.len());
-            counters.record(Transport::Udp, &reply);
-            count += 1;
+        for _ in 0..BATCH / AHEAD {
+            let queries = (0..AHEAD).map(|at| &queries[(count as usize + at) % QUERIES]);
+            for (buffer, query) in buffers.iter_mut().zip(queries.clone()) {
+                buffer[..query.len()].copy_from_slice(query);
+            }
+            let ahead = dns::look_ahead(snapshot, &mut ctx, buffers.iter().map(|buffer| &buffer[..]));
+            for (at, (buffer, query)) in buffers.iter_mut().zip(queries).enumerate() {
+                let reply = ahead.answer_v4(at, &mut ctx, buffer, query.len());
+                let reply = reply.unwrap_or_else(|| ahead.answer(at, &mut ctx, buffer, query.len()));
+                assert!(reply.length > query.len());
+                counters.record(Transport::Udp, &reply);
+            }
+            count += AHEAD as u64;
         }
     }
     count as f64 / begun.elapsed().as_secs_f64()

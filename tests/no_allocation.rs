@@ -169,7 +169,13 @@ fn answering_allocates_nothing() {
             for message in &messages {
                 let mut answer = || {
                     buffer[..message.len()].copy_from_slice(message);
-                    dns::answer(&snapshot, &mut ctx, transport, &mut buffer[..length], message.len())
+                    if transport == Transport::Tcp {
+                        return dns::answer(&snapshot, &mut ctx, transport, &mut buffer[..length], message.len());
+                    }
+                    // As a worker does.
+                    let ahead = dns::look_ahead(&snapshot, &mut ctx, std::iter::once(&buffer[..length]));
+                    let reply = ahead.answer_v4(0, &mut ctx, &mut buffer[..length], message.len());
+                    reply.unwrap_or_else(|| ahead.answer(0, &mut ctx, &mut buffer[..length], message.len()))
                 };
                 let outcome = answer().outcome;
                 let repeats = if transport == Transport::Tcp { 2 } else { 20 };

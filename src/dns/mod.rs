@@ -14,6 +14,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod additional;
+mod ahead;
 mod chaos;
 mod lookup;
 mod negative;
@@ -26,6 +27,7 @@ mod zone_version;
 
 use std::sync::Arc;
 
+pub use self::ahead::{AHEAD, Ahead, look_ahead};
 pub use self::response::{Outcome, QueryType, Reply};
 use self::response::{Response, answer_fault};
 use self::select::Sampler;
@@ -54,8 +56,8 @@ pub struct Ctx {
     suffix: NameKey,
     /// A wildcard above it.
     wildcard: NameKey,
-    /// The name of a plain query.
-    short: ShortKey,
+    /// The names of plain queries.
+    keys: [ShortKey; AHEAD],
 }
 
 impl Ctx {
@@ -67,7 +69,7 @@ impl Ctx {
             key: NameKey::new(),
             suffix: NameKey::new(),
             wildcard: NameKey::new(),
-            short: ShortKey::new(),
+            keys: [ShortKey::new(); AHEAD],
         }
     }
 }
@@ -84,7 +86,7 @@ pub fn answer(snapshot: &Snapshot, ctx: &mut Ctx, transport: Transport, buffer: 
     if let Some(reply) = plain::answer_v4(found, ctx, buffer, received) {
         return reply;
     }
-    answer_found(snapshot, ctx, transport, buffer, received, found)
+    answer_found(snapshot, ctx, transport, buffer, received, found, 0)
 }
 
 /// Answers a query whose name has been looked up.
@@ -96,13 +98,16 @@ fn answer_found(
     buffer: &mut [u8],
     received: usize,
     found: plain::Found<'_>,
+    at: usize,
 ) -> Reply {
     if let Some(reply) = plain::answer_others(found, ctx, buffer, received) {
         return reply;
     }
     let (question, node) = found;
-    let Ctx { short, key, .. } = ctx;
-    key.fill_short(short);
+    let Ctx { keys, key, .. } = ctx;
+    if let Some(short) = keys.get(at) {
+        key.fill_short(short);
+    }
     // A name that was found is sound.
     let is_sound = node.is_some() || key.is_sound();
     let query = buffer.first_chunk().filter(|_| is_sound).and_then(|buffer| question.query(buffer, received));

@@ -4,7 +4,7 @@ use super::*;
 use crate::dns::{Ctx, Outcome, QueryType, Reply, Settings};
 use crate::metrics::{SharedCounters, TcpCounters, WorkerCounters};
 use crate::net::connections::Limits;
-use crate::net::testing::{echo, query, response};
+use crate::net::testing::{Alone, echo, query, response};
 use crate::net::{Endpoint, bind, tcp};
 use crate::table::{Publisher, Seen, Snapshot};
 use std::net::IpAddr;
@@ -143,7 +143,7 @@ fn worker(
         core: None,
         stop: Arc::clone(stop),
     };
-    worker.spawn_with(by_id).unwrap()
+    worker.spawn_with(Alone(by_id)).unwrap()
 }
 
 //----------- Connections ---------------------------------------------------

@@ -29,6 +29,7 @@ use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::io;
 use std::mem::{offset_of, size_of, size_of_val};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr::{NonNull, null_mut};
 
@@ -121,15 +122,38 @@ impl<const WIDTH: usize> Batch<WIDTH> {
         }
     }
 
+    /// The slots of the messages received, from number `first` on, to be looked at.
+    #[inline(always)]
+    pub fn slots(&self, first: usize) -> impl Iterator<Item = &[u8]> {
+        (first..self.received).map(|index| {
+            // SAFETY: in bounds of live memory, which `received` is; a header's iovec points to a slot of SLOT initialized
+            // octets of this memory, and nobody writes to it while `self` is borrowed.
+            unsafe {
+                let header = &*self.first_header().add(index);
+                std::slice::from_raw_parts((*header.msg_hdr.msg_iov).iov_base.cast::<u8>(), SLOT)
+            }
+        })
+    }
+
     /// Calls `answer` with the slot, the length and the peer of each message received.
     ///
     /// It writes its response over the message and returns its length; 0 is silence. What follows the message in
     /// the slot is left over from earlier ones.
-    #[inline]
+    #[inline(always)]
     pub fn answer_each(&mut self, mut answer: impl FnMut(&mut [u8], usize, Peer<'_>) -> usize) -> Answered {
         self.responses = 0;
+        self.answer_range(0..self.received, move |_, slot, length, peer| answer(slot, length, peer))
+    }
+
+    /// [`Self::answer_each`] of the messages of a range, the numbers of which come with them; ranges come in order.
+    #[inline(always)]
+    pub fn answer_range(
+        &mut self,
+        range: Range<usize>,
+        mut answer: impl FnMut(usize, &mut [u8], usize, Peer<'_>) -> usize,
+    ) -> Answered {
         let mut oversized = 0;
-        for index in 0..self.received {
+        for index in range.start..range.end.min(self.received) {
             let header = self.header(index);
             if header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
                 oversized += 1;
@@ -143,7 +167,7 @@ impl<const WIDTH: usize> Batch<WIDTH> {
             // SAFETY: the iovec points to a slot of SLOT initialized octets (zeroed at first) of this memory, and
             // `&mut self` makes this the only reference to it.
             let slot = unsafe { std::slice::from_raw_parts_mut((*iovec).iov_base.cast::<u8>(), SLOT) };
-            let length = answer(slot, received, peer);
+            let length = answer(index, slot, received, peer);
             debug_assert!(length <= SLOT, "a response longer than its slot");
             if length == 0 {
                 continue;

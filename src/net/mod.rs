@@ -8,6 +8,7 @@
 //! - [`udp`]: the worker, a pinned thread with the one loop of the hot side.
 //! - [`accept`](mod@accept): the loop that accepts connections, of DNS and of others.
 //! - [`tcp`]: DNS connections as tokio tasks, with their timeouts.
+//! - `responder`: who answers, for one query and for many.
 //! - `exchange`: one turn of a connection: framing, pipelining, and the buffers lent for it.
 //! - [`deferred`]: queries left to the cold side, and whoever answers them there.
 //! - [`connections`]: how many there may be, and which one is closed when there are too many.
@@ -22,7 +23,8 @@
 //!     the idle timeout                 of the way                  syscall  the kernel's drops
 //! ```
 //!
-//! A transport is these four verbs, and the memory they share: `receive` fills slots, `answer_each` turns each
+//! Names are looked up for sixteen queries at once before the first of them is answered (`dns::look_ahead`), so that
+//! waits for memory overlap; of clients of VPCs, whose tables differ, one by one. A transport is these four verbs, and the memory they share: `receive` fills slots, `answer_each` turns each
 //! query into its response where it lies, `send` hands the slots back, `sweep` is the periodic upkeep.
 //! [`mmsg::Batch`] is the only transport today and therefore a plain type. An AF_XDP one has the same verbs with
 //! frames for slots; once it exists, the verbs become a trait and the loop in [`udp`] stays as it is.
@@ -38,9 +40,6 @@
 //! - A TCP connection that waits owns no buffer, and no task keeps a snapshot while it waits for a client.
 //! - A connection with a response still to be written is never closed to make room for another one.
 
-use crate::dns::{Ctx, Reply, Transport};
-use crate::table::Seen;
-
 pub mod accept;
 pub mod bind;
 pub mod burst;
@@ -48,28 +47,20 @@ pub mod connections;
 pub mod deferred;
 mod exchange;
 pub mod mmsg;
+mod responder;
 pub mod tcp;
 pub mod udp;
 
 pub use bind::{Endpoint, bind};
-
-/// A short name for the shape of `dns::answer_in_views`, so that tests can put another function in its place.
-///
-/// Workers and connections are generic over it; as `dns::answer_in_views` is a type of its own to the compiler, the call
-/// stays direct and can be inlined, and where there is one table, `dns::answer` is all that is left of it.
-trait Responder: Fn(Seen<'_>, &mut Ctx, Transport, &mut [u8], usize) -> Reply + Copy + Send + Sync + 'static {}
-
-impl<F> Responder for F where
-    F: Fn(Seen<'_>, &mut Ctx, Transport, &mut [u8], usize) -> Reply + Copy + Send + Sync + 'static
-{
-}
+use responder::{BatchResponder, Dns, Responder};
 
 #[cfg(test)]
 mod testing {
     //! What the tests of several files share.
 
     use super::*;
-    use crate::dns::{Outcome, QueryType};
+    use crate::dns::{Ctx, Outcome, QueryType, Reply, Transport};
+    use crate::table::{Seen, Snapshot};
 
     /// A responder that sends the query back with QR set; silent when the query already has it.
     pub(super) fn echo(_: Seen<'_>, _: &mut Ctx, _: Transport, buffer: &mut [u8], received: usize) -> Reply {
@@ -80,6 +71,35 @@ mod testing {
             outcome: Outcome::Answer,
             query_type: QueryType::Other,
             truncated: false,
+        }
+    }
+
+    /// A responder that looks nothing up.
+    #[derive(Clone, Copy)]
+    pub(super) struct Alone<F>(pub(super) F);
+
+    impl<F: Responder> BatchResponder for Alone<F> {
+        type Ahead<'s> = &'s Snapshot;
+
+        fn look_ahead<'s, 'q>(
+            self,
+            snapshot: &'s Snapshot,
+            _: &mut Ctx,
+            _: impl Iterator<Item = &'q [u8]>,
+        ) -> &'s Snapshot {
+            snapshot
+        }
+
+        fn answer_usual(self, _: &&Snapshot, _: usize, _: &mut Ctx, _: &mut [u8], _: usize) -> Option<Reply> {
+            None
+        }
+
+        fn answer_ahead(self, ahead: &&Snapshot, _: usize, ctx: &mut Ctx, buffer: &mut [u8], received: usize) -> Reply {
+            self.answer((*ahead).into(), ctx, buffer, received)
+        }
+
+        fn answer(self, seen: Seen<'_>, ctx: &mut Ctx, buffer: &mut [u8], received: usize) -> Reply {
+            self.0(seen, ctx, Transport::Udp, buffer, received)
         }
     }
 

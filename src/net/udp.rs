@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use super::Responder;
 use super::deferred::Queue;
 use super::mmsg::{Batch, Peer, kernel_drops};
+use super::{BatchResponder, Dns};
 use crate::dns::{self, Ctx, Outcome, Reply, Settings, Transport};
 use crate::metrics::WorkerCounters;
-use crate::table::{Seen, Views};
+use crate::table::Views;
 
 /// How often a busy worker sweeps; an idle one does so after each idle timeout.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -57,11 +57,11 @@ pub struct Worker {
 impl Worker {
     /// Starts the thread.
     pub fn spawn(self) -> io::Result<JoinHandle<()>> {
-        self.spawn_with(dns::answer_in_views)
+        self.spawn_with(Dns)
     }
 
     /// Starts the thread with another function in place of [`dns::answer_in_views`].
-    pub(super) fn spawn_with(self, answer: impl Responder) -> io::Result<JoinHandle<()>> {
+    pub(super) fn spawn_with(self, answer: impl BatchResponder) -> io::Result<JoinHandle<()>> {
         let wildcard = self.socket.local_addr()?.ip().is_unspecified();
         let name = format!("dns-udp-{}", self.index);
         Builder::new().name(name).spawn(move || {
@@ -84,7 +84,7 @@ impl Worker {
     ///
     /// A panic is a fault of ours in answering one query. It costs the rest of its batch and is counted, but must
     /// not cost the queries to come: nobody would notice a lost worker but the clients that hash to its socket.
-    fn outlive_panics(&self, wildcard: bool, answer: impl Responder) {
+    fn outlive_panics(&self, wildcard: bool, answer: impl BatchResponder) {
         let mut warning = Warning::default();
         loop {
             // A context, a batch and views are made anew each time; nothing half-changed is seen again.
@@ -101,7 +101,7 @@ impl Worker {
     }
 
     /// The loop: receive, answer, send, sweep.
-    fn run(&self, wildcard: bool, answer: impl Responder) {
+    fn run(&self, wildcard: bool, answer: impl BatchResponder) {
         let socket = self.socket.as_fd();
         let counters = &*self.counters;
         let mut views = self.views.views();
@@ -133,25 +133,39 @@ impl Worker {
                 upkeep.sweep(begun);
                 continue;
             }
-            let mut respond = |seen: Seen<'_>, slot: &mut [u8], length, peer: Peer<'_>| {
-                let reply = answer(seen, &mut ctx, Transport::Udp, slot, length);
+            let finish = |reply: Reply, ctx: &mut Ctx, slot: &mut [u8], length, peer: Peer<'_>| {
                 // The batch asks the same of a length, so that this costs nothing.
                 if reply.length == 0 {
-                    return self.leave(reply, &mut ctx, slot, length, peer);
+                    return self.leave(reply, ctx, slot, length, peer);
                 }
                 counters.record(Transport::Udp, &reply);
                 reply.length
             };
-            let answered = match current.only() {
-                Some(snapshot) => batch.answer_each(|slot, length, peer| respond(snapshot.into(), slot, length, peer)),
-                None => {
-                    batch.answer_each(|slot, length, peer| respond(current.seen_by(peer.address()), slot, length, peer))
+            let mut oversized = 0;
+            if let Some(snapshot) = current.only() {
+                for first in (0..received).step_by(dns::AHEAD) {
+                    let ahead = answer.look_ahead(snapshot, &mut ctx, batch.slots(first));
+                    let answered = batch.answer_range(first..first + dns::AHEAD, |at, slot, length, peer| {
+                        if let Some(reply) = answer.answer_usual(&ahead, at, &mut ctx, slot, length) {
+                            counters.record(Transport::Udp, &reply);
+                            return reply.length;
+                        }
+                        let reply = answer.answer_ahead(&ahead, at, &mut ctx, slot, length);
+                        finish(reply, &mut ctx, slot, length, peer)
+                    });
+                    oversized += answered.oversized;
                 }
-            };
+            } else {
+                let answered = batch.answer_each(|slot, length, peer| {
+                    let reply = answer.answer(current.seen_by(peer.address()), &mut ctx, slot, length);
+                    finish(reply, &mut ctx, slot, length, peer)
+                });
+                oversized += answered.oversized;
+            }
             let unsent = batch.send(socket);
             counters.observe_batch(received as u64, begun.elapsed());
-            if answered.oversized > 0 {
-                counters.add_oversized(answered.oversized as u64);
+            if oversized > 0 {
+                counters.add_oversized(oversized as u64);
             }
             if unsent > 0 {
                 counters.add_send_errors(unsent as u64);
@@ -257,9 +271,9 @@ mod tests {
     use super::*;
     use crate::dns::MAX_UDP_PAYLOAD;
     use crate::net::bind::IDLE_TIMEOUT;
-    use crate::net::testing::{echo, query, response};
+    use crate::net::testing::{Alone, echo, query, response};
     use crate::net::{Endpoint, bind};
-    use crate::table::{Publisher, Snapshot};
+    use crate::table::{Publisher, Seen, Snapshot};
     use std::net::SocketAddr;
 
     /// Running workers on a free port.
@@ -271,7 +285,7 @@ mod tests {
     }
 
     impl Running {
-        fn start(address: &str, answer: impl Responder) -> Self {
+        fn start(address: &str, answer: impl BatchResponder) -> Self {
             let Endpoint { address, udp, .. } = bind(address.parse().unwrap(), 2).unwrap();
             let publisher = Publisher::new(Snapshot::default());
             let stop = Arc::new(AtomicBool::new(false));
@@ -326,7 +340,7 @@ mod tests {
 
     #[test]
     fn every_query_of_many_clients_is_answered_and_a_stop_is_prompt() {
-        let running = Running::start("127.0.0.1:0", echo);
+        let running = Running::start("127.0.0.1:0", Alone(echo));
         let clients: Vec<_> = (0..8).map(|_| running.client("127.0.0.1")).collect();
         for client in &clients {
             for id in 0..100 {
@@ -346,7 +360,7 @@ mod tests {
     #[test]
     fn a_wildcard_socket_answers_from_the_address_that_was_asked() {
         // A connected client takes datagrams from the address it asked and from no other.
-        let running = Running::start("0.0.0.0:0", echo);
+        let running = Running::start("0.0.0.0:0", Alone(echo));
         for (id, server) in [(1, "127.0.0.1"), (2, "127.0.0.2"), (3, "127.9.8.7")] {
             ask(&running.client(server), id);
         }
@@ -360,7 +374,7 @@ mod tests {
             return;
         }
         for address in ["[::]:0", "[::1]:0"] {
-            let running = Running::start(address, echo);
+            let running = Running::start(address, Alone(echo));
             ask(&running.client("::1"), 1);
             running.stop();
         }
@@ -368,7 +382,7 @@ mod tests {
 
     #[test]
     fn silence_and_oversized_datagrams_do_not_disturb_the_others() {
-        let running = Running::start("127.0.0.1:0", echo);
+        let running = Running::start("127.0.0.1:0", Alone(echo));
         let client = running.client("127.0.0.1");
         for id in 0..50 {
             client.send(&response(id, 40)).unwrap();
@@ -390,7 +404,7 @@ mod tests {
             assert_ne!(buffer[..2], [0xff, 0xff], "this panic is part of the test");
             echo(s, c, t, buffer, received)
         }
-        let running = Running::start("127.0.0.1:0", fragile);
+        let running = Running::start("127.0.0.1:0", Alone(fragile));
         let client = running.client("127.0.0.1");
         for id in 0..3 {
             client.send(&query(0xffff, 40)).unwrap();
@@ -407,7 +421,7 @@ mod tests {
 
     #[test]
     fn an_idle_worker_lets_an_old_snapshot_go() {
-        let mut running = Running::start("127.0.0.1:0", echo);
+        let mut running = Running::start("127.0.0.1:0", Alone(echo));
         ask(&running.client("127.0.0.1"), 1);
         running.publisher.publish(Snapshot::default());
         let begun = Instant::now();

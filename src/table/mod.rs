@@ -47,5 +47,5 @@ pub use fill::{Fill, finish};
 pub use networks::Networks;
 pub use node::{Addresses, Aliases, Flags, Layer, Node, Records, RrSet, ServiceTarget, Services};
 pub use publish::{Handle, Publisher, View};
-pub use snapshot::Snapshot;
+pub use snapshot::{Place, Snapshot};
 pub use views::{Current, Loaded, Seen, ViewSet, Views};

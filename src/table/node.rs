@@ -18,6 +18,7 @@
 
 use bytemuck::cast_slice;
 
+use crate::wire::ShortKey;
 use crate::wire::types::rtype;
 
 /// What a node is, beside the records it has.
@@ -123,6 +124,13 @@ impl<'t> Node<'t> {
         self.words[0] as u8 as usize == length && words.iter().zip(name).all(|(a, b)| a == b)
     }
 
+    /// Whether this is the node of `key`.
+    #[inline(always)]
+    pub(super) fn is_of(self, key: &ShortKey) -> bool {
+        let [head, _, rest @ ..] = self.words else { return false };
+        *head as u8 as usize == key.length() && key.begins(rest)
+    }
+
     /// Octets of the name.
     #[inline]
     fn name_length(self) -> usize {
@@ -176,6 +184,23 @@ impl<'t> Node<'t> {
     #[inline(always)]
     pub fn v4(self) -> Option<Addresses<'t, 4>> {
         self.addresses(rtype::A, kind::ADDRESSES_V4)
+    }
+
+    /// The A records, if they are to be drawn from, come first, and the node has none of `flags`.
+    #[inline(always)]
+    pub fn first_v4(self, flags: Flags) -> Option<Addresses<'t, 4>> {
+        const WANTED: u32 = rtype::A as u32 | (kind::ADDRESSES_V4 as u32) << 16;
+        let [head, second, ..] = self.words else { return None };
+        if *head & u64::from(flags.0) << 16 != 0 {
+            return None;
+        }
+        // Where there is no entry, the node ends.
+        let entry = *self.words.get((*second >> 48) as usize)?;
+        if entry as u32 & 0x00ff_ffff != WANTED {
+            return None;
+        }
+        let words = self.words.get((entry >> 32) as usize..).filter(|words| words.len() > SET_HEADER)?;
+        Some(Addresses { set: Set { words } })
     }
 
     /// The AAAA records, if they are to be drawn from.
@@ -344,7 +369,7 @@ impl<'t, const N: usize> Addresses<'t, N> {
     #[inline(always)]
     pub fn all_shown<const MOST: usize>(self) -> Option<&'t [[u8; N]; MOST]> {
         let [first, second, items @ ..] = self.set.words else { return None };
-        if *first >> 32 != MOST as u64 || *second as u32 as usize != MOST {
+        if (*first >> 32) as u32 != MOST as u32 || *second as u32 != MOST as u32 {
             return None;
         }
         cast_slice::<u64, u8>(items).as_chunks().0.first_chunk()

@@ -27,9 +27,9 @@ pub(super) fn tag(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
 
-/// The node of the name of `length` octets in `name`.
+/// The node with the tag of `hash` that is the one.
 #[inline(always)]
-pub(super) fn find<'t>(shard: &'t [u64], hash: u64, name: &[u64], length: usize) -> Option<Node<'t>> {
+pub(super) fn find<'t>(shard: &'t [u64], hash: u64, is_it: impl Fn(Node<'t>) -> bool) -> Option<Node<'t>> {
     let mask = (shard[0] >> 32) as usize - 1;
     let slots = &shard[HEADER..][..=mask];
     let mut slot = tag(hash) as usize & mask;
@@ -40,12 +40,20 @@ pub(super) fn find<'t>(shard: &'t [u64], hash: u64, name: &[u64], length: usize)
         }
         if (entry >> 32) as u32 == tag(hash) {
             let node = Node::at_front(&shard[entry as u32 as usize..]);
-            if node.is(name, length) {
+            if is_it(node) {
                 return Some(node);
             }
         }
         slot = (slot + 1) & mask;
     }
+}
+
+/// What the index has where the search for a hash begins.
+#[inline(always)]
+pub(super) fn first_slot(shard: &[u64], hash: u64) -> u64 {
+    let Some((head, rest)) = shard.split_first() else { return 0 };
+    let mask = (head >> 32) as usize - 1;
+    rest.get(tag(hash) as usize & mask).copied().unwrap_or_default()
 }
 
 /// All nodes with their tags, in the order of the index.

@@ -13,6 +13,27 @@ pub(super) const GROUP: usize = 64;
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Seeds([u64; 3]);
 
+/// Where in a table a name's node would be.
+#[derive(Clone, Copy, Default)]
+pub struct Place<'s> {
+    shard: &'s [u64],
+    hash: u64,
+}
+
+impl<'s> Place<'s> {
+    /// Has the processor fetch what [`Self::find`] reads first.
+    #[inline(always)]
+    pub fn touch(&self) {
+        std::hint::black_box(shard::first_slot(self.shard, self.hash));
+    }
+
+    /// The node of `key`, whose place this is.
+    #[inline(always)]
+    pub fn find(&self, key: &ShortKey) -> Option<Node<'s>> {
+        shard::find(self.shard, self.hash, |node| node.is_of(key))
+    }
+}
+
 /// Every owner name with its prepared answers, as of one revision.
 #[derive(Clone)]
 pub struct Snapshot {
@@ -63,19 +84,29 @@ impl Snapshot {
     #[inline(always)]
     pub fn find(&self, key: &NameKey) -> Option<Node<'_>> {
         let hash = self.hash(key);
-        shard::find(self.shard(self.shard_index(hash)), hash, key.words(), key.length())
+        shard::find(self.shard(self.shard_index(hash)), hash, |node| node.is(key.words(), key.length()))
     }
 
     /// The node of `key`.
     #[inline(always)]
     pub fn find_short(&self, key: &ShortKey) -> Option<Node<'_>> {
-        let hash = self.hash_pairs(key.pairs(), key.length());
-        shard::find(self.shard(self.shard_index(hash)), hash, key.words(), key.length())
+        self.place(key).find(key)
+    }
+
+    /// Where the node of `key` would be.
+    #[inline(always)]
+    pub fn place(&self, key: &ShortKey) -> Place<'_> {
+        let hash = match key.half() {
+            // Without a loop.
+            Some([a, b, c, d]) => self.hash_pairs(&[[*a, *b], [*c, *d]], key.length()),
+            None => self.hash_pairs(key.pairs(), key.length()),
+        };
+        Place { shard: self.shard(self.shard_index(hash)), hash }
     }
 
     /// The node of `key`, whose [`Self::hash`] is at hand.
     pub(super) fn find_hashed(&self, hash: u64, key: &NameKey) -> Option<Node<'_>> {
-        shard::find(self.shard(self.shard_index(hash)), hash, key.words(), key.length())
+        shard::find(self.shard(self.shard_index(hash)), hash, |node| node.is(key.words(), key.length()))
     }
 
     /// The node of `name`.

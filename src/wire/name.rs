@@ -127,14 +127,18 @@ const KEY_WORDS: usize = MAX_LENGTH.div_ceil(16) * 2;
 
 /// Octets of a name that are treated at once.
 const BLOCK: usize = 64;
+/// Octets of the names that are shorter still, as most are: they are hashed and compared without a loop.
+const HALF: usize = BLOCK / 2;
+/// Pairs of words that are always hashed.
+const LEAST_PAIRS: usize = HALF / 16;
 
 // Words hold the first octet lowest; masks and tags rely on it.
 const _: () = assert!(cfg!(target_endian = "little"), "Fingerpost is written for little-endian machines");
 
 /// A name in lower case as 64-bit words, the form in which the table compares and hashes names.
 ///
-/// The words are the wire form, first octet lowest; octets behind the name are zero up to a full pair of words.
-/// Reused from query to query: only the pairs in use are written.
+/// The words are the wire form, first octet lowest; octets behind the name are zero up to a full pair of words, and up
+/// to the second pair in any case. Reused from query to query: only the pairs in use are written.
 #[derive(Clone)]
 pub struct NameKey {
     /// Valid values: the lower-cased name, then zeros to the end of its last pair; beyond, anything.
@@ -183,6 +187,11 @@ impl NameKey {
             let (low_mask, high_mask) = MASKS.get(length % 16).copied().unwrap_or((0, 0));
             *low &= low_mask;
             *high &= high_mask;
+        }
+        if length <= 16
+            && let Some(second) = self.words.get_mut(2..4)
+        {
+            second.fill(0);
         }
     }
 
@@ -263,7 +272,7 @@ impl NameKey {
     /// The words in pairs, padded with zeros: what is hashed.
     #[inline]
     pub fn pairs(&self) -> &[[u64; 2]] {
-        self.words.as_chunks().0.get(..self.length.div_ceil(16)).unwrap_or(&[])
+        self.words.as_chunks().0.get(..self.length.div_ceil(16).max(LEAST_PAIRS)).unwrap_or(&[])
     }
 
     /// The name's octets in lower case.
@@ -296,27 +305,62 @@ impl ShortKey {
         Self { words: [0; BLOCK / 8], length: 0 }
     }
 
+    /// Makes this the key of no name, which no table has.
+    #[inline(always)]
+    pub fn clear(&mut self) {
+        self.length = 0;
+    }
+
     /// Fills the key with the name that ends at the first zero octet of `source`, in lower case, and returns its length.
     /// `None` where there is no zero octet.
     ///
     /// Whether the octets before are sound labels is not looked at.
     #[inline(always)]
     pub(super) fn fill_to_zero(&mut self, source: &[u8; BLOCK]) -> Option<usize> {
-        let last = first_zero(source)?;
+        let [first, second, ..] = bytemuck::must_cast::<[u8; BLOCK], [u8x16; BLOCK / 16]>(*source);
+        let zeros = zeros(first) | zeros(second) << 16;
+        if zeros == 0 {
+            return self.fill_long_to_zero(source);
+        }
+        let length = zeros.trailing_zeros() as usize % HALF + 1;
+        let [keep_first, keep_second] = keep(length);
+        let [a, b] = bytemuck::must_cast(small(first) & keep_first);
+        let [c, d] = bytemuck::must_cast(small(second) & keep_second);
+        if let Some(words) = self.words.first_chunk_mut() {
+            *words = [a, b, c, d];
+        }
+        self.length = length;
+        Some(length)
+    }
+
+    /// [`Self::fill_to_zero`] of more than [`HALF`] octets.
+    #[inline(never)]
+    fn fill_long_to_zero(&mut self, source: &[u8; BLOCK]) -> Option<usize> {
+        let [_, _, third, fourth] = bytemuck::must_cast::<[u8; BLOCK], [u8x16; BLOCK / 16]>(*source);
+        let zeros = zeros(third) | zeros(fourth) << 16;
+        if zeros == 0 {
+            return None;
+        }
+        self.length = HALF + zeros.trailing_zeros() as usize + 1;
         self.words = bytemuck::must_cast(lower(*source));
-        self.length = last + 1;
-        let (low_mask, high_mask) = MASKS.get((last + 1) % 16).copied().unwrap_or((0, 0));
-        if let Some([low, high]) = self.words.as_chunks_mut::<2>().0.get_mut(last / 16) {
+        let (low_mask, high_mask) = MASKS.get(self.length % 16).copied().unwrap_or((0, 0));
+        if let Some([low, high]) = self.words.as_chunks_mut::<2>().0.get_mut((self.length - 1) / 16) {
             *low &= low_mask;
             *high &= high_mask;
         }
-        Some(last + 1)
+        Some(self.length)
     }
 
     /// Octets of the wire form.
     #[inline(always)]
     pub fn length(&self) -> usize {
         self.length
+    }
+
+    /// The words of a name of at most [`HALF`] octets, with zeros behind them.
+    #[inline(always)]
+    pub fn half(&self) -> Option<&[u64; HALF / 8]> {
+        if self.length <= HALF { self.words.first_chunk() } else { None }
     }
 
     /// The words that hold the name, padded with zeros.
@@ -328,7 +372,20 @@ impl ShortKey {
     /// The words in pairs, padded with zeros: what is hashed.
     #[inline(always)]
     pub fn pairs(&self) -> &[[u64; 2]] {
-        self.words.as_chunks().0.get(..self.length.div_ceil(16)).unwrap_or(&[])
+        self.words.as_chunks().0.get(..self.length.div_ceil(16).max(LEAST_PAIRS)).unwrap_or(&[])
+    }
+
+    /// Whether a name of as many octets begins `words`, which go on behind it.
+    #[inline(always)]
+    pub fn begins(&self, words: &[u64]) -> bool {
+        let (Some(own), Some(others)) = (self.half(), words.first_chunk::<{ HALF / 8 }>()) else {
+            return words.starts_with(self.words());
+        };
+        let [a, b] = bytemuck::must_cast::<_, [u8x16; 2]>(*own);
+        let [c, d] = bytemuck::must_cast::<_, [u8x16; 2]>(*others);
+        let [keep_first, keep_second] = keep(self.length);
+        let differs = (a ^ c) & keep_first | (b ^ d) & keep_second;
+        differs.simd_eq(u8x16::ZERO).to_bitmask() == 0xffff
     }
 }
 
@@ -372,13 +429,33 @@ fn load_padded(source: &[u8]) -> [u8; 16] {
     padded
 }
 
-/// The place of the first zero octet.
-#[inline]
-fn first_zero(block: &[u8; BLOCK]) -> Option<usize> {
-    let zeros = |chunk: [u8; 16]| u64::from(u8x16::new(chunk).simd_eq(u8x16::ZERO).to_bitmask());
-    let [a, b, c, d] = bytemuck::must_cast::<[u8; BLOCK], [[u8; 16]; BLOCK / 16]>(*block).map(zeros);
-    let mask = a | b << 16 | c << 32 | d << 48;
-    (mask != 0).then(|| mask.trailing_zeros() as usize)
+/// Masks that keep the first `length` octets of [`HALF`].
+#[inline(always)]
+fn keep(length: usize) -> [u8x16; 2] {
+    const OCTETS: [u8; BLOCK] = {
+        let mut octets = [0; BLOCK];
+        let (kept, _) = octets.split_at_mut(HALF);
+        let mut at = 0;
+        while at < kept.len() {
+            kept[at] = u8::MAX;
+            at += 1;
+        }
+        octets
+    };
+    let octets = OCTETS.get((HALF - length) % HALF..).and_then(|octets| octets.first_chunk::<HALF>());
+    bytemuck::must_cast(octets.copied().unwrap_or_default())
+}
+
+/// A bit for each octet that is zero.
+#[inline(always)]
+fn zeros(octets: u8x16) -> u32 {
+    octets.simd_eq(u8x16::ZERO).to_bitmask()
+}
+
+/// ASCII letters in lower case.
+#[inline(always)]
+fn small(octets: u8x16) -> u8x16 {
+    bytemuck::must_cast(lower::<16>(bytemuck::must_cast(octets)))
 }
 
 /// ASCII letters in lower case; written so that it compiles to vector instructions.

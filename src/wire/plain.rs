@@ -52,6 +52,12 @@ impl PlainQuestion {
         Some(Self { end: HEADER_LENGTH + length + 4 })
     }
 
+    /// The question whose name `key` holds, if it was read.
+    #[inline(always)]
+    pub fn of(key: &ShortKey) -> Option<Self> {
+        (key.length() != 0).then(|| Self { end: HEADER_LENGTH + key.length() + 4 })
+    }
+
     /// Offset behind the question.
     #[inline(always)]
     pub fn end(self) -> usize {
@@ -65,6 +71,13 @@ impl PlainQuestion {
         let [.., type_high, type_low, class_high, class_low] = *buffer.get(..self.end())?.last_chunk::<4>()?;
         let is_in = u16::from_be_bytes([class_high, class_low]) == class::IN;
         is_in.then(|| u16::from_be_bytes([type_high, type_low]))
+    }
+
+    /// Whether A records of class IN are asked for.
+    #[inline(always)]
+    pub fn is_a(self, buffer: &[u8; PLAIN_ROOM]) -> bool {
+        const A_IN: [u8; 4] = [0, rtype::A as u8, 0, class::IN as u8];
+        buffer.get(..self.end()).and_then(|question| question.last_chunk::<4>()) == Some(&A_IN)
     }
 
     /// The whole query in `buffer[..received]`, whose question this is; `None` is a message for [`Query::parse_in`].
