@@ -25,7 +25,7 @@ pub fn look_ahead<'s, 'q>(snapshot: &'s Snapshot, ctx: &mut Ctx, queries: impl I
     let mut places = [Place::default(); AHEAD];
     let mut nodes = [None; AHEAD];
     let mut count = 0;
-    // Nothing is plain then.
+    // Then no answer is plain.
     let is_stale = ctx.settings.stale.is_set();
     for ((key, place), query) in ctx.keys.iter_mut().zip(&mut places).zip(queries) {
         if query.first_chunk().and_then(|query| PlainQuestion::read(query, key)).is_none() || is_stale {

@@ -23,9 +23,12 @@ const EIGHT: usize = 8;
 /// A question that is plain, and what its name has.
 pub(super) type Found<'s> = (PlainQuestion, Option<Node<'s>>);
 
-/// Looks the name up that a query asks for; `None` if the question is not plain.
+/// Looks the name up that a query asks for; `None` if the question is not plain, or no answer is.
 #[inline(always)]
 pub(super) fn look_up<'s>(snapshot: &'s Snapshot, ctx: &mut Ctx, buffer: &[u8]) -> Option<Found<'s>> {
+    if ctx.settings.stale.is_set() {
+        return None;
+    }
     let [short, ..] = &mut ctx.keys;
     let question = PlainQuestion::read(buffer.first_chunk()?, short)?;
     Some((question, snapshot.find_short(short)))
@@ -40,26 +43,19 @@ pub(super) fn answer_v4(found: Found<'_>, ctx: &mut Ctx, buffer: &mut [u8], rece
     if !question.is_a(buffer) {
         return None;
     }
-    let (low, high) = fixed_fields(rtype::A, set.ttl(), 4);
-    let begin = move |place: &mut [u8; V4_RECORD]| *place = bytemuck::must_cast([low, high]);
-    answer_from::<4, V4_RECORD>(set, QueryType::A, question.end(), ctx, buffer, received, begin)
+    answer_a(set, question.end(), ctx, buffer, received)
 }
 
 /// Answers a query for other records, if all is plain.
 pub(super) fn answer_others(found: Found<'_>, ctx: &mut Ctx, buffer: &mut [u8], received: usize) -> Option<Reply> {
     let (question, node) = found;
     let buffer = buffer.first_chunk_mut()?;
-    let node = node.filter(|node| is_plain(*node, ctx))?;
+    let node = node.filter(|node| !node.flags().has(NOT_PLAIN))?;
     match question.qtype(buffer)? {
+        rtype::A => answer_a(node.v4()?, question.end(), ctx, buffer, received),
         rtype::AAAA => answer_v6(node.v6()?, question.end(), ctx, buffer, received),
         qtype => answer_whole(node.records(qtype)?, qtype, question.end(), &ctx.settings, buffer, received),
     }
-}
-
-/// Whether the records of a node are the answer as they are, and nothing is to be said about it.
-#[inline(always)]
-fn is_plain(node: Node<'_>, ctx: &Ctx) -> bool {
-    !node.flags().has(NOT_PLAIN) && !ctx.settings.stale.is_set()
 }
 
 /// Answers with records that are given whole.
@@ -80,6 +76,20 @@ fn answer_whole(
     }
     buffer.get_mut(question_end..end)?.copy_from_slice(octets);
     Some(finish(others, settings, QueryType::from(qtype), end, set.count(), buffer))
+}
+
+/// Answers with A records.
+#[inline(always)]
+fn answer_a(
+    set: Addresses<'_, 4>,
+    question_end: usize,
+    ctx: &mut Ctx,
+    buffer: &mut [u8; PLAIN_ROOM],
+    received: usize,
+) -> Option<Reply> {
+    let (low, high) = fixed_fields(rtype::A, set.ttl(), 4);
+    let begin = move |place: &mut [u8; V4_RECORD]| *place = bytemuck::must_cast([low, high]);
+    answer_from::<4, V4_RECORD>(set, QueryType::A, question_end, ctx, buffer, received, begin)
 }
 
 /// Answers with AAAA records.
@@ -392,5 +402,23 @@ mod tests {
             let reply = reply.or_else(|| answer_others(found, &mut ctx, &mut buffer, query.len()));
             assert_eq!(reply.is_some(), plain, "{label} {qtype}");
         }
+    }
+
+    #[test]
+    fn no_answer_is_plain_that_is_stale() {
+        let snapshot = table();
+        let settings = Settings::default();
+        let mut ctx = Ctx::new(Arc::new(settings.clone()), 7);
+        let mut buffer = [0; MAX_UDP_PAYLOAD];
+        let query = b"\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x06some-8\x04zone\x04test\x00\x00\x01\x00\x01";
+        buffer[..query.len()].copy_from_slice(query);
+        let mut is_plain = |is_stale| {
+            settings.stale.set(is_stale);
+            let ahead = look_ahead(&snapshot, &mut ctx, std::iter::once(&buffer[..]));
+            let among_others = ahead.answer_v4(0, &mut ctx, &mut buffer.clone(), query.len()).is_some();
+            (look_up(&snapshot, &mut ctx, &buffer).is_some(), among_others)
+        };
+        assert_eq!(is_plain(false), (true, true));
+        assert_eq!(is_plain(true), (false, false));
     }
 }

@@ -432,16 +432,7 @@ fn load_padded(source: &[u8]) -> [u8; 16] {
 /// Masks that keep the first `length` octets of [`HALF`].
 #[inline(always)]
 fn keep(length: usize) -> [u8x16; 2] {
-    const OCTETS: [u8; BLOCK] = {
-        let mut octets = [0; BLOCK];
-        let (kept, _) = octets.split_at_mut(HALF);
-        let mut at = 0;
-        while at < kept.len() {
-            kept[at] = u8::MAX;
-            at += 1;
-        }
-        octets
-    };
+    const OCTETS: [u8; BLOCK] = bytemuck::must_cast([[u8::MAX; HALF], [0; HALF]]);
     let octets = OCTETS.get((HALF - length) % HALF..).and_then(|octets| octets.first_chunk::<HALF>());
     bytemuck::must_cast(octets.copied().unwrap_or_default())
 }

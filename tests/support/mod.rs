@@ -299,7 +299,15 @@ pub(crate) fn answer(snapshot: &Snapshot, ctx: &mut Ctx, transport: Transport, m
     };
     let mut buffer = vec![0xa5; length.max(message.len())];
     buffer[..message.len()].copy_from_slice(message);
-    let reply = dns::answer(snapshot, ctx, transport, &mut buffer, message.len());
+    let reply = match transport {
+        // As a worker does.
+        Transport::Udp => {
+            let ahead = dns::look_ahead(snapshot, ctx, std::iter::once(&buffer[..]));
+            let reply = ahead.answer_v4(0, ctx, &mut buffer, message.len());
+            reply.unwrap_or_else(|| ahead.answer(0, ctx, &mut buffer, message.len()))
+        }
+        Transport::Tcp => dns::answer(snapshot, ctx, transport, &mut buffer, message.len()),
+    };
     buffer.truncate(reply.length);
     (reply, buffer)
 }
