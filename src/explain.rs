@@ -13,8 +13,8 @@ use domain::rdata::AllRecordData;
 use crate::dns::{self, Ctx, MAX_UDP_PAYLOAD, Outcome, Settings, Transport};
 use crate::model::{HealthCheck, HealthStatus, Instance, RecordType, Revision, RoutingPolicy, Service};
 use crate::registry::{NamespaceEntry, Reader, ServiceEntry};
-use crate::table::{Flags, Snapshot, Views};
-use crate::wire::{Name, NameError};
+use crate::table::{Flags, InstanceRoom, Snapshot, Views};
+use crate::wire::{Name, NameError, NameKey};
 
 /// Octets of a header.
 const HEADER: usize = 12;
@@ -179,7 +179,8 @@ impl Explainer {
         rtype: Rtype,
     ) {
         explanation.reasons.push(format!("it is the zone of namespace {} ({})", namespace.name, namespace.id));
-        let Some(node) = table.find_name(name) else {
+        let mut room = InstanceRoom::new();
+        let Some(node) = table.find_or_make(&NameKey::of(name), &mut room) else {
             explanation.reasons.push("nothing in it has this name, and no wildcard covers it".to_owned());
             explanation.ttl = namespace.soa_ttl.unwrap_or(crate::model::Namespace::DEFAULT_SOA_TTL);
             return;

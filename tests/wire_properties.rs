@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 use fingerpost::dns::{EmptyService, Outcome, Settings, Transport};
 use fingerpost::model::validate;
 use fingerpost::registry::{Command, Registry};
-use fingerpost::table::{Node, Snapshot};
+use fingerpost::table::{Flags, InstanceRoom, Node, ServiceTarget, Services, Snapshot};
 use fingerpost::wire::{NameKey, Options, Query};
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query as Question};
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
@@ -310,11 +310,13 @@ proptest! {
 
 //----------- Changing ---------------------------------------------------------------------------------------
 
-/// Every node with what it answers, each of its types drawn from the same seed. Serials of SOA records are left out:
-/// they tell revisions apart.
+/// Every name with what it answers, each of its types drawn from the same seed: also those of instances, whether they
+/// have nodes or not. Serials of SOA records are left out: they tell revisions apart.
 fn contents(snapshot: &Snapshot) -> BTreeMap<Vec<u8>, String> {
     let show = |node: Node<'_>| {
-        let mut text = format!("{:?} {} {}", node.flags(), node.children(), node.apex_offset());
+        let (flags, children) =
+            (node.flags().0 & !Flags::INSTANCES_BELOW.0, node.children() as usize + node.names() - 1);
+        let mut text = format!("{flags} {children} {}", node.apex_offset());
         let qtypes: BTreeSet<u16> = node.sets().map(|(rtype, _)| rtype).filter(|rtype| *rtype != 6).collect();
         for qtype in qtypes {
             let query = support::Query { name: node.name().to_vec(), ..support::Query::new("", qtype) }.encode();
@@ -326,7 +328,17 @@ fn contents(snapshot: &Snapshot) -> BTreeMap<Vec<u8>, String> {
         }
         (node.name().to_vec(), text)
     };
-    snapshot.nodes().map(show).collect()
+    let of_instances = |service: Node<'_>| {
+        let targets = service.instances_below().into_iter().flat_map(Services::named);
+        let show = |target: ServiceTarget<'_>| {
+            let (mut key, mut room) = (NameKey::new(), InstanceRoom::new());
+            let name = [target.labels, service.name()].concat().to_ascii_lowercase();
+            key.fill(&name, name.len());
+            show(snapshot.find_or_make(&key, &mut room).unwrap())
+        };
+        targets.map(show).collect::<Vec<_>>()
+    };
+    snapshot.nodes().flat_map(|node| [show(node)].into_iter().chain(of_instances(node))).collect()
 }
 
 proptest! {
@@ -345,7 +357,7 @@ proptest! {
             let (changed, anew) = (registry.handle().load(), anew.handle().load());
             prop_assert_eq!(contents(&changed), contents(&anew));
             prop_assert_eq!((changed.names(), changed.instances()), (anew.names(), anew.instances()));
-            prop_assert_eq!(changed.names(), changed.nodes().count());
+            prop_assert_eq!(changed.names(), changed.nodes().map(Node::names).sum::<usize>());
         }
     }
 }

@@ -81,11 +81,14 @@ fn write_addresses(
         if is_repeated(start, target, skipped, response) {
             continue;
         }
-        let Some(node) = snapshot.find(&ctx.suffix).filter(|node| wanted(*node)) else { continue };
-        for set in [rtype::A, rtype::AAAA].into_iter().filter_map(|rtype| node.set(rtype)) {
-            let written = write_whole(node, set, Place::new(Section::Additional, target), ctx, response);
-            response.truncated |= !written && needed(node);
+        let mut room = std::mem::take(&mut ctx.room);
+        if let Some(node) = snapshot.find_or_make(&ctx.suffix, &mut room).filter(|node| wanted(*node)) {
+            for set in [rtype::A, rtype::AAAA].into_iter().filter_map(|rtype| node.set(rtype)) {
+                let written = write_whole(node, set, Place::new(Section::Additional, target), ctx, response);
+                response.truncated |= !written && needed(node);
+            }
         }
+        ctx.room = room;
     }
 }
 

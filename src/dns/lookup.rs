@@ -50,6 +50,8 @@ pub(super) fn answer_at(
 enum Found<'s> {
     /// To a node, its own or that of a wildcard.
     Node(Node<'s>),
+    /// To an instance, whose node was made.
+    Instance,
     /// To the name servers of others, whose zone begins at this offset of the name.
     Cut(Node<'s>, usize),
     /// To elsewhere, by the DNAME at this offset of the name.
@@ -94,6 +96,12 @@ fn follow<'s>(
                 }
                 _ => return finish(snapshot, ctx, node, qtype, name, hop, response),
             },
+            Found::Instance => {
+                let room = std::mem::take(&mut ctx.room);
+                let made = room.node().map(|node| finish(snapshot, ctx, node, qtype, name, hop, response));
+                ctx.room = room;
+                return made.unwrap_or(Outcome::ServFail);
+            }
             Found::Dname(node, offset) => {
                 let hash = snapshot.hash(&ctx.suffix);
                 let is_new = !is_among(&dnames, hop, hash);
@@ -175,6 +183,12 @@ fn locate<'s>(snapshot: &'s Snapshot, ctx: &mut Ctx, own: Option<Node<'s>>, qtyp
     }
     if flags.has(Flags::REDIRECTED) {
         return Found::Dname(encloser, offset);
+    }
+    if flags.has(Flags::INSTANCES_BELOW)
+        && next_label(&ctx.key, 0) == Some(offset)
+        && encloser.make_instance(&ctx.key, offset, &mut ctx.room)
+    {
+        return Found::Instance;
     }
     if flags.has(Flags::WILDCARD_BELOW) {
         // `ctx.suffix` is the encloser's name still.

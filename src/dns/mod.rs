@@ -33,7 +33,7 @@ use self::response::{Response, answer_fault};
 use self::select::Sampler;
 pub use self::settings::{Defer, EmptyService, MAX_UDP_PAYLOAD, Settings, Stale};
 use self::zone_version::ZoneVersion;
-use crate::table::{Seen, Snapshot};
+use crate::table::{InstanceRoom, Seen, Snapshot};
 use crate::wire::types::class;
 use crate::wire::{Fault, NameKey, Query, ShortKey};
 
@@ -58,6 +58,8 @@ pub struct Ctx {
     wildcard: NameKey,
     /// The names of plain queries.
     keys: [ShortKey; AHEAD],
+    /// Where the node of an instance is made.
+    room: InstanceRoom,
 }
 
 impl Ctx {
@@ -70,6 +72,7 @@ impl Ctx {
             suffix: NameKey::new(),
             wildcard: NameKey::new(),
             keys: [ShortKey::new(); AHEAD],
+            room: InstanceRoom::new(),
         }
     }
 }

@@ -47,5 +47,6 @@ fn soa<'s>(snapshot: &'s Snapshot, ctx: &mut Ctx, node: Node<'s>) -> Option<RrSe
 /// Whether AWS would have no such name: a service without instances has no records there, and its name exists only
 /// if one below it does.
 pub(super) fn absent_on_aws(node: Node<'_>) -> bool {
-    node.flags().has(Flags::NO_INSTANCES) && !node.is_apex() && node.children() == 0
+    let flags = node.flags();
+    flags.has(Flags::NO_INSTANCES) && !flags.has(Flags::INSTANCES_BELOW) && !node.is_apex() && node.children() == 0
 }

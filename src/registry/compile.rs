@@ -9,7 +9,7 @@ use super::draft::Draft;
 use super::entry::{NamespaceEntry, Owner, ServiceEntry};
 use crate::model::{Instances, NamespaceId, Service, ZoneSource};
 use crate::table::compile::{self, Apex, Zone};
-use crate::table::{Editor, Flags, Snapshot};
+use crate::table::{Editor, Flags, InstanceRoom, Snapshot};
 use crate::wire::{Name, NameError};
 use crate::zone;
 
@@ -198,7 +198,8 @@ fn clash(
 ) -> Result<Option<String>, NameError> {
     let is_taken = |owner: &Name| {
         let above = std::iter::successors(Some(owner.clone()), Name::parent);
-        editor.node(owner).is_some_and(|node| node.flags().has(Flags::SERVICE_DATA))
+        let mut room = InstanceRoom::default();
+        editor.node_or_make(owner, &mut room).is_some_and(|node| node.flags().has(Flags::SERVICE_DATA))
             || above.take_while(|name| *name != zone.apex).any(|name| is_apex(&name))
     };
     let told = |what: String, owner: &Name| {

@@ -18,8 +18,8 @@ use super::operation::{Operation, OperationStatus};
 use super::rows;
 use super::store::{Table, Write};
 use crate::model::{HealthCheck, Instance, NamespaceId, NamespaceType, OperationId, Revision, ServiceId, ZoneSource};
-use crate::table::{Flags, Snapshot};
-use crate::wire::Name;
+use crate::table::{Flags, InstanceRoom, Snapshot};
+use crate::wire::{Name, NameKey};
 
 /// Changes over a catalog.
 pub(super) struct Draft<'c> {
@@ -306,7 +306,8 @@ impl<'c> Draft<'c> {
     pub(super) fn claim(&mut self, view: usize, apex: &Name, owner: &Name, what: &str) -> Result<(), Refusal> {
         let taken = |by: &str| Err(Refusal::Invalid(format!("{what} would have the DNS name {owner}, {by}")));
         let Some(table) = self.tables.get(view) else { return Ok(()) };
-        if let Some(node) = table.find_name(owner)
+        let mut room = InstanceRoom::default();
+        if let Some(node) = table.find_or_make(&NameKey::of(owner), &mut room)
             && node.flags().has(Flags::SERVICE_DATA.with(Flags::STATIC_DATA))
         {
             return taken("at which other records stand");

@@ -12,20 +12,24 @@ use crate::threads::at_once;
 use crate::wire::NameKey;
 use crate::zone::Owner;
 
-/// Names a shard should hold when the table is laid out anew: few enough that copying a shard costs about a
-/// microsecond, enough that the list of groups, which every edit copies and every retired snapshot lets go of, costs
-/// no more than the shards do.
-const NAMES_PER_SHARD: usize = 32;
-/// The table is laid out anew when shards hold this many names on average.
-const NAMES_PER_SHARD_MOST: usize = 64;
+/// Words of nodes that a shard should hold at most when the table is laid out anew: few enough that copying a shard
+/// costs about a microsecond, enough that the list of groups, which every edit copies and every retired snapshot lets go
+/// of, costs no more than the shards do.
+const WORDS_PER_SHARD: usize = 512;
+/// Nodes that a shard should hold at least, however large they are.
+const NODES_PER_SHARD: usize = 4;
+/// The table is laid out anew when shards hold so many times what they should.
+const FULL: usize = 2;
+/// Words of a node that is not encoded yet, more or less.
+const NODE_WORDS: usize = 16;
 /// Names from which on it pays to lay out with all cores.
 pub(super) const PARALLEL_FROM: usize = 50_000;
 
 /// One changed node.
 pub(super) struct Change<'c> {
     pub(super) hash: u64,
-    /// Whether the table before has a node of this name.
-    pub(super) existed: bool,
+    /// Names that the table before has for it, 0 where it has no node.
+    pub(super) existed: usize,
     pub(super) name: &'c [u8],
     pub(super) content: Content<'c>,
 }
@@ -43,19 +47,47 @@ pub(super) enum Content<'c> {
 
 /// The snapshot of `base` with `changes`, as `revision`, in which `instances` are registered.
 pub(super) fn build(base: &Snapshot, changes: Vec<Change<'_>>, revision: u64, instances: usize) -> Snapshot {
-    let is_gone = |change: &Change<'_>| matches!(change.content, Content::Gone);
-    let gone = changes.iter().filter(|change| change.existed && is_gone(change)).count();
-    let new = changes.iter().filter(|change| !change.existed && !is_gone(change)).count();
+    let gone: usize = changes.iter().map(|change| change.existed).sum();
+    let new: usize = changes.iter().map(|change| change.content.names()).sum();
+    let words: usize = changes.iter().filter(|change| change.existed == 0).map(|change| change.content.length()).sum();
+    let nodes = changes.iter().filter(|change| change.existed == 0 && change.content.names() > 0).count();
+    let gone_nodes = changes.iter().filter(|change| change.existed > 0 && change.content.names() == 0).count();
     let mut next = base.clone();
     next.revision = revision;
     next.instances = instances;
     next.names = base.names + new - gone;
-    if next.names > next.groups.len() * GROUP * NAMES_PER_SHARD_MOST {
+    next.nodes = base.nodes + nodes - gone_nodes;
+    if wanted_shards(next.nodes, base.words + words) > next.groups.len() * GROUP * FULL {
         lay_out(&mut next, base, &changes);
     } else {
         copy_shards(&mut next, changes);
     }
     next
+}
+
+/// How many shards suit so many nodes of so many words.
+fn wanted_shards(nodes: usize, words: usize) -> usize {
+    (words / WORDS_PER_SHARD).min(nodes / NODES_PER_SHARD)
+}
+
+impl Content<'_> {
+    /// Names that it stands for.
+    fn names(self) -> usize {
+        match self {
+            Self::Gone => 0,
+            Self::Words(words) => Node::at_front(words).names(),
+            Self::Static { .. } => 1,
+        }
+    }
+
+    /// Words of it, more or less.
+    fn length(self) -> usize {
+        match self {
+            Self::Gone => 0,
+            Self::Words(words) => words.len(),
+            Self::Static { .. } => NODE_WORDS,
+        }
+    }
 }
 
 /// Rebuilds the shards in which something changes; the others stay shared with the snapshot before.
@@ -64,6 +96,7 @@ fn copy_shards(next: &mut Snapshot, mut changes: Vec<Change<'_>>) {
     let mut builder = ShardBuilder::default();
     let by_group = changes.chunk_by(|a, b| next.shard_index(a.hash) / GROUP == next.shard_index(b.hash) / GROUP);
     let mut groups: Vec<(usize, Arc<[Shard]>)> = Vec::new();
+    let (mut added, mut removed) = (0, 0);
     for changes in by_group {
         let group = next.shard_index(changes[0].hash) / GROUP;
         let mut shards = next.groups[group].to_vec();
@@ -77,26 +110,28 @@ fn copy_shards(next: &mut Snapshot, mut changes: Vec<Change<'_>>) {
                 shards[index % GROUP] = shard;
                 continue;
             }
+            removed += next.shard(index).len();
             let is_changed = |tag, node: Node<'_>| {
                 changes.iter().any(|change| shard::tag(change.hash) == tag && change.name == node.name())
             };
             let kept = shard::nodes(next.shard(index)).filter(|(tag, node)| !is_changed(*tag, *node));
             let kept = kept.map(|(tag, node)| (tag, Content::Words(node.words())));
             let changed = changes.iter().map(|change| (shard::tag(change.hash), change.content));
-            shards[index % GROUP] = builder.build(kept.chain(changed));
+            let shard = builder.build(kept.chain(changed));
+            added += shard.len();
+            shards[index % GROUP] = shard;
         }
         groups.push((group, shards.into()));
     }
     for (group, shards) in groups {
         next.groups[group] = shards;
     }
+    next.words = next.words + added - removed;
 }
 
 /// Spreads all names over a number of shards that suits them. Costs a copy of the table, and happens each time the
 /// number of names has doubled.
 fn lay_out(next: &mut Snapshot, base: &Snapshot, changes: &[Change<'_>]) {
-    let groups = groups(next.names);
-    next.groups = vec![empty_group(); groups];
     let changed: HashSet<&[u8]> =
         if base.names == 0 { HashSet::new() } else { changes.iter().map(|change| change.name).collect() };
     let mut key = NameKey::new();
@@ -106,6 +141,8 @@ fn lay_out(next: &mut Snapshot, base: &Snapshot, changes: &[Change<'_>]) {
     });
     let mut nodes: Vec<(u64, Content<'_>)> = kept.collect();
     nodes.extend(changes.iter().map(|change| (change.hash, change.content)));
+    let groups = groups(nodes.len(), nodes.iter().map(|(_, content)| content.length()).sum());
+    next.groups = vec![empty_group(); groups];
     let shard_of = |hash: u64| hash as usize & (groups * GROUP - 1);
     nodes.sort_unstable_by_key(|(hash, _)| shard_of(*hash));
 
@@ -118,11 +155,12 @@ fn lay_out(next: &mut Snapshot, base: &Snapshot, changes: &[Change<'_>]) {
         rest = others;
         move || fill_groups(groups, first, own, shard_of)
     }));
+    next.words = next.shards().map(|shard| shard.len()).sum();
 }
 
-/// How many groups suit so many names.
-pub(super) fn groups(names: usize) -> usize {
-    (names / (NAMES_PER_SHARD * GROUP)).next_power_of_two()
+/// How many groups suit so many nodes of so many words.
+pub(super) fn groups(nodes: usize, words: usize) -> usize {
+    (wanted_shards(nodes, words) / GROUP).next_power_of_two()
 }
 
 /// How many threads can work at once.

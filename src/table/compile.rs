@@ -10,7 +10,9 @@ use super::edit::Editor;
 use super::encode::static_flags;
 use super::fill::Fill;
 use super::node::{Flags, Layer};
-use crate::model::{HealthStatus, Instance, Instances, NamespaceType, RecordType, RoutingPolicy, Service, ZoneSource};
+use crate::model::{
+    DnsRecord, HealthStatus, Instance, Instances, NamespaceType, RecordType, RoutingPolicy, Service, ZoneSource,
+};
 use crate::wire::types::rtype;
 use crate::wire::{MAX_LABEL, MAX_LENGTH, Name, NameError, wire_labels};
 use crate::zone;
@@ -66,7 +68,7 @@ pub struct Apex<'a> {
 pub fn put_apex(editor: &mut Editor<'_>, zone: &Zone, apex: &Apex<'_>) -> Result<(), NameError> {
     let Apex { service, soa_ttl, source, serial, name_servers } = *apex;
     let mut draft = match service {
-        Some(service) => service_draft(service)?,
+        Some(service) => service_draft(service, false)?,
         None => NodeDraft::default(),
     };
     let (soa, ttl) = match source {
@@ -139,14 +141,17 @@ pub fn retire_service(
     before: &Service,
     after: Option<&Service>,
 ) -> Result<(), NameError> {
-    for (old, new) in Instances::differences(targets(Some(before)), targets(after)) {
-        if let (Some(old), None) = (old, new) {
-            editor.remove(&zone.owner(name)?.child(old.id())?, Layer::Services);
+    let owner = zone.owner(name)?;
+    if !targets(Some(before)).is_empty() && editor.has_children(&owner) {
+        for (old, new) in Instances::differences(targets(Some(before)), targets(after)) {
+            if let (Some(old), None) = (old, new) {
+                editor.remove(&owner.child(old.id())?, Layer::Services);
+            }
         }
     }
     // The apex, home of the service called `.`, is renewed or removed with its namespace.
     if !before.dns_records.is_empty() && after.is_none_or(|after| after.dns_records.is_empty()) && name != "." {
-        editor.remove(&zone.owner(name)?, Layer::Services);
+        editor.remove(&owner, Layer::Services);
     }
     Ok(())
 }
@@ -160,7 +165,11 @@ pub fn put_service(
     before: Option<&Service>,
 ) -> Result<(), NameError> {
     let owner = zone.owner(name)?;
-    if let Some(ttl) = service.ttl(RecordType::Srv) {
+    let ttl = service.ttl(RecordType::Srv);
+    let can_be_below = ttl.is_some() && name != "." && have_names_below(service, owner.as_wire().len());
+    let is_below = can_be_below && !editor.has_children(&owner);
+    if let Some(ttl) = ttl.filter(|_| !is_below) {
+        editor.spread(&owner);
         // With another TTL, every one of them is another.
         let before = before.filter(|before| before.ttl(RecordType::Srv) == Some(ttl));
         for (old, new) in Instances::differences(targets(before), targets(Some(service))) {
@@ -174,7 +183,7 @@ pub fn put_service(
     }
     // A service that only the API discovers has no name in DNS.
     if !service.dns_records.is_empty() && name != "." {
-        editor.put(&owner, zone.offset(&owner), Layer::Services, &service_draft(service)?);
+        editor.put(&owner, zone.offset(&owner), Layer::Services, &service_draft(service, is_below)?);
     }
     Ok(())
 }
@@ -185,43 +194,29 @@ pub fn fill_service(fill: &mut Fill, zone: &Zone, name: &str, service: &Service)
     if name != "." && service.dns_records.is_empty() {
         return Ok(Some(0));
     }
-    let targets = targets(Some(service));
     let apex = zone.apex.as_wire();
     let length = 1 + name.len() + apex.len();
-    let fits = |id: &str| is_plain(id) && 1 + id.len() + length <= MAX_LENGTH;
-    if !is_plain(name) || length > MAX_LENGTH || !targets.ids().all(fits) {
+    if !is_plain(name) || length > MAX_LENGTH || !have_names_below(service, length) {
         return Ok(None);
     }
-    let shown = Shown::of_all(service);
-    let draft = draft_of(service, &shown)?;
-    // Names end where the buffer does, so that instances share that of their service.
+    let draft = service_draft(service, true)?;
     let mut wire = [0; MAX_LENGTH];
-    wire[MAX_LENGTH - apex.len()..].copy_from_slice(apex);
-    let owner = put_label(&mut wire, MAX_LENGTH - apex.len(), name);
-    fill.put(&wire[owner..], (1 + name.len()) as u8, targets.len() as u32, &draft);
-    if let Some(ttl) = service.ttl(RecordType::Srv) {
-        for (instance, shown) in targets.iter().zip(&shown) {
-            let start = put_label(&mut wire, owner, instance.id());
-            let apex_offset = (2 + instance.id().len() + name.len()) as u8;
-            fill.put_addresses(&wire[start..], apex_offset, ttl, (shown.v4, shown.v6));
-        }
-    }
+    wire[1 + name.len()..length].copy_from_slice(apex);
+    wire[0] = name.len() as u8;
+    wire[1..][..name.len()].copy_from_slice(name.as_bytes());
+    wire[1..][..name.len()].make_ascii_lowercase();
+    fill.put(&wire[..length], (1 + name.len()) as u8, 0, &draft);
     Ok(Some(1))
+}
+
+/// Whether the instances of a service, whose own name is `length` octets long, can do without nodes.
+fn have_names_below(service: &Service, length: usize) -> bool {
+    targets(Some(service)).ids().all(|id| is_plain(id) && 1 + id.len() + length <= MAX_LENGTH)
 }
 
 /// Whether a text is one label with nothing special about it.
 fn is_plain(label: &str) -> bool {
     (1..=MAX_LABEL).contains(&label.len()) && !label.contains('.') && label != "*"
-}
-
-/// Puts a label in lower case before the name that begins at `end`, and gives the place of its first octet.
-fn put_label(wire: &mut [u8], end: usize, label: &str) -> usize {
-    let start = end - label.len() - 1;
-    wire[start] = label.len() as u8;
-    let octets = &mut wire[start + 1..end];
-    octets.copy_from_slice(label.as_bytes());
-    octets.make_ascii_lowercase();
-    start
 }
 
 /// The instances that have names of their own: those of a service with SRV records.
@@ -236,11 +231,6 @@ fn put_instance(editor: &mut Editor<'_>, zone: &Zone, name: &Name, instance: &In
     let v6 = instance.ipv6().map(|address| RrSetDraft::V6 { ttl, shown: 1, addresses: vec![address.octets()] });
     let draft = NodeDraft { flags: Flags::default(), sets: v4.into_iter().chain(v6).collect() };
     editor.put(name, zone.offset(name), Layer::Services, &draft);
-}
-
-/// The node of a service.
-fn service_draft(service: &Service) -> Result<NodeDraft, NameError> {
-    draft_of(service, &Shown::of_all(service))
 }
 
 /// What DNS shows of an instance.
@@ -272,20 +262,22 @@ impl<'s> Shown<'s> {
     }
 }
 
-/// The node of a service, of whose instances `all` is shown.
-fn draft_of(service: &Service, all: &[Shown<'_>]) -> Result<NodeDraft, NameError> {
-    let sets = service.dns_records.iter().map(|record| record_set(service, all, record.record_type, record.ttl));
+/// The node of a service. With `is_below`, the names of its instances are in it.
+fn service_draft(service: &Service, is_below: bool) -> Result<NodeDraft, NameError> {
+    let all = Shown::of_all(service);
+    let set = |record: &DnsRecord| record_set(service, &all, record);
+    let sets = service.dns_records.iter().map(set).collect::<Result<_, _>>()?;
     let is_empty = service.instances.iter().all(|instance| instance.draining);
     let flags = if is_empty { Flags::NO_INSTANCES } else { Flags::default() };
-    Ok(NodeDraft { flags, sets: sets.collect::<Result<_, _>>()? })
+    let has_names = is_below && !targets(Some(service)).is_empty();
+    Ok(NodeDraft { flags: if has_names { flags.with(Flags::INSTANCES_BELOW) } else { flags }, sets })
 }
 
 /// The RRset of one type, from the instances that answer and have what it takes.
 fn record_set(
     service: &Service,
     all: &[Shown<'_>],
-    record_type: RecordType,
-    ttl: u32,
+    &DnsRecord { record_type, ttl }: &DnsRecord,
 ) -> Result<RrSetDraft, NameError> {
     let shown = match service.routing_policy {
         RoutingPolicy::Multivalue => service.limit().unwrap_or(u32::MAX),
@@ -295,12 +287,22 @@ fn record_set(
         RecordType::A => RrSetDraft::V4 { ttl, shown, addresses: distinct(answering(all, |one| one.v4)) },
         RecordType::Aaaa => RrSetDraft::V6 { ttl, shown, addresses: distinct(answering(all, |one| one.v6)) },
         RecordType::Srv => {
-            let entries = answering(all, |one| {
+            let entry = |one: &Shown<'_>| {
                 let mut labels = wire_labels(one.instance.id()).ok()?;
                 labels.pop();
-                Some(ServiceEntry { port: one.port?, labels, v4: one.v4, v6: one.v6 })
-            });
-            RrSetDraft::Services { ttl, shown, entries }
+                Some(ServiceEntry { port: one.port.unwrap_or_default(), labels, v4: one.v4, v6: one.v6 })
+            };
+            let answering = answering(all, |one| one.port.map(|_| one.instance.id()));
+            // Both lists are in the order of ids.
+            let mut rest = answering.iter().peekable();
+            let (mut entries, mut silent) = (Vec::with_capacity(answering.len()), Vec::new());
+            for one in all {
+                let answers = rest.next_if(|id| **id == one.instance.id()).is_some();
+                if answers { &mut entries } else { &mut silent }.extend(entry(one));
+            }
+            in_order_of_names(&mut entries);
+            in_order_of_names(&mut silent);
+            RrSetDraft::Services { ttl, shown, entries, silent }
         }
         RecordType::Cname => {
             let targets = answering(all, |one| one.instance.cname());
@@ -320,6 +322,13 @@ fn answering<'a, 's, T>(all: &'a [Shown<'s>], pick: impl Fn(&'a Shown<'s>) -> Op
     };
     let healthy: Vec<T> = picked(true);
     if healthy.is_empty() { picked(false) } else { healthy }
+}
+
+/// Brings instances, which are in the order of their ids, into that of their names.
+fn in_order_of_names(entries: &mut [ServiceEntry]) {
+    if entries.iter().any(|entry| entry.labels.iter().any(u8::is_ascii_uppercase)) {
+        entries.sort_by_cached_key(|entry| entry.labels.get(1..).unwrap_or_default().to_ascii_lowercase());
+    }
 }
 
 /// Each item once: instances that share an address are one record (RFC 2181 §5).

@@ -39,8 +39,10 @@ pub enum RrSetDraft {
         ttl: u32,
         /// Most a response shows.
         shown: u32,
-        /// The instances.
+        /// The instances that answer.
         entries: Vec<ServiceEntry>,
+        /// Those that only have names. Both lists are in the order of the labels in lower case, behind the first octet.
+        silent: Vec<ServiceEntry>,
     },
     /// CNAME records of which each response shows one.
     Aliases {

@@ -31,8 +31,8 @@ pub struct Editor<'s> {
 /// A node that changes.
 struct Changed {
     hash: u64,
-    /// Whether the base has it.
-    existed: bool,
+    /// Names that the base has for it, 0 where it has none.
+    existed: usize,
     name: Name,
     /// Its words; `None`: it goes.
     words: Option<Vec<u64>>,
@@ -126,7 +126,7 @@ impl<'s> Editor<'s> {
         match self.changed.entry(hash, |changed| changed.name == *name, |changed| changed.hash) {
             Entry::Occupied(mut changed) => changed.get_mut().words = words,
             Entry::Vacant(vacant) => {
-                let existed = self.base.find_hashed(hash, &key).is_some();
+                let existed = self.base.find_hashed(hash, &key).map_or(0, Node::names);
                 vacant.insert(Changed { hash, existed, name: name.clone(), words });
             }
         }
@@ -137,6 +137,8 @@ impl<'s> Editor<'s> {
     /// Counts the new node `name` at its parent, which is made where it is missing.
     fn link(&mut self, name: &Name, apex_offset: u8) {
         let Some((parent, apex_offset)) = parent(name, apex_offset) else { return };
+        // What has a node below it has no names without.
+        self.spread(&parent);
         let is_new = self.node(&parent).is_none();
         if is_new {
             self.encode(&parent, apex_offset, Layer::Services, None);
@@ -167,6 +169,13 @@ impl<'s> Editor<'s> {
         }
     }
 
+    /// Takes a flag from the node of `name`, which has it.
+    pub(super) fn take_flag(&mut self, name: &Name, flag: Flags) {
+        if let Some(words) = self.words_mut(name) {
+            words[0] &= !(u64::from(flag.0) << 16);
+        }
+    }
+
     /// The words of `name`'s node, to be changed.
     fn words_mut(&mut self, name: &Name) -> Option<&mut [u64]> {
         let key = NameKey::of(name);
@@ -174,8 +183,9 @@ impl<'s> Editor<'s> {
         match self.changed.entry(hash, |changed| changed.name == *name, |changed| changed.hash) {
             Entry::Occupied(changed) => changed.into_mut().words.as_deref_mut(),
             Entry::Vacant(vacant) => {
-                let words = Some(self.base.find_hashed(hash, &key)?.words().to_vec());
-                let changed = Changed { hash, existed: true, name: name.clone(), words };
+                let node = self.base.find_hashed(hash, &key)?;
+                let changed =
+                    Changed { hash, existed: node.names(), name: name.clone(), words: Some(node.words().to_vec()) };
                 vacant.insert(changed).into_mut().words.as_deref_mut()
             }
         }
@@ -205,7 +215,7 @@ impl<'s> Editor<'s> {
         let mut key = NameKey::new();
         let owners = owners.map(|(name, content)| {
             key.fill(name, name.len());
-            Change { hash: base.hash(&key), existed: base.find(&key).is_some(), name, content }
+            Change { hash: base.hash(&key), existed: base.find(&key).map_or(0, Node::names), name, content }
         });
         build::build(base, nodes.chain(owners).collect(), revision, instances)
     }

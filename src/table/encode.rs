@@ -24,6 +24,7 @@ struct SetHead {
     ttl: u32,
     count: usize,
     shown: usize,
+    extra: usize,
 }
 
 impl<'w> NodeEncoder<'w> {
@@ -52,7 +53,7 @@ impl<'w> NodeEncoder<'w> {
     fn set(&mut self, rtype: u16, kind: u8, layer: Layer, head: SetHead, octets: &[u8]) {
         self.begin_set(rtype, kind, layer);
         self.words.push(u64::from(head.ttl) | (head.count as u64) << 32);
-        self.words.push(head.shown.min(head.count) as u64 | (octets.len() as u64) << 32);
+        self.words.push(head.shown.min(head.count) as u64 | (head.extra as u64) << 32);
         push_octets(self.words, octets);
     }
 
@@ -105,7 +106,7 @@ pub(super) fn put_addresses(
 ) {
     let sets = usize::from(v4.is_some()) + usize::from(v6.is_some());
     let mut node = NodeEncoder::new(words, name, sets);
-    let head = || SetHead { ttl, count: 1, shown: 1 };
+    let head = || SetHead { ttl, count: 1, shown: 1, extra: 0 };
     if let Some(address) = v4 {
         node.set(rtype::A, kind::ADDRESSES_V4, Layer::Services, head(), &address);
     }
@@ -131,7 +132,7 @@ pub(super) fn put_static(words: &mut Vec<u64>, owner: Owner<'_>, apex_length: us
             push_record(octets, Record { ttl: first.ttl, ..record });
             count += 1;
         }
-        let head = SetHead { ttl: first.ttl, count, shown: count };
+        let head = SetHead { ttl: first.ttl, count, shown: count, extra: octets.len() };
         node.set(first.rtype, kind::RECORDS, Layer::Static, head, octets);
     }
     let wildcard = if owner.marks().wildcard_below { Flags::WILDCARD_BELOW } else { Flags::default() };
@@ -152,7 +153,7 @@ impl RrSetDraft {
     /// Appends the set to a node.
     fn encode(&self, layer: Layer, node: &mut NodeEncoder<'_>) {
         let rtype = self.rtype();
-        let head = |ttl: &u32, count, shown: u32| SetHead { ttl: *ttl, count, shown: shown as usize };
+        let head = |ttl: &u32, count, shown: u32| SetHead { ttl: *ttl, count, shown: shown as usize, extra: 0 };
         match self {
             Self::V4 { ttl, shown, addresses } => {
                 let head = head(ttl, addresses.len(), *shown);
@@ -162,12 +163,14 @@ impl RrSetDraft {
                 let head = head(ttl, addresses.len(), *shown);
                 node.set(rtype, kind::ADDRESSES_V6, layer, head, cast_slice(addresses));
             }
-            Self::Services { ttl, shown, entries } => {
-                let items = with_offsets(entries, ServiceEntry::encode);
-                node.set(rtype, kind::SERVICES, layer, head(ttl, entries.len(), *shown), &items);
+            Self::Services { ttl, shown, entries, silent } => {
+                let items = with_offsets(entries.iter().chain(silent), ServiceEntry::encode);
+                let extra = entries.len() + silent.len();
+                let head = SetHead { extra, ..head(ttl, entries.len(), *shown) };
+                node.set(rtype, kind::SERVICES, layer, head, &items);
             }
             Self::Aliases { ttl, targets } => {
-                let items = with_offsets(targets, |name, items| {
+                let items = with_offsets(targets.iter(), |name, items| {
                     items.push(name.len() as u8);
                     items.extend_from_slice(name);
                 });
@@ -178,7 +181,8 @@ impl RrSetDraft {
                 for rdata in rdata {
                     push_record(&mut octets, Record { rtype: *rtype, ttl: *ttl, rdata, ..Record::default() });
                 }
-                node.set(*rtype, kind::RECORDS, layer, head(ttl, rdata.len(), u32::MAX), &octets);
+                let head = SetHead { extra: octets.len(), ..head(ttl, rdata.len(), u32::MAX) };
+                node.set(*rtype, kind::RECORDS, layer, head, &octets);
             }
         }
     }
@@ -197,10 +201,10 @@ impl ServiceEntry {
 }
 
 /// Items, each appended by `put`, behind the list of their offsets, which count from the set's start.
-fn with_offsets<T>(items: &[T], put: impl Fn(&T, &mut Vec<u8>)) -> Vec<u8> {
-    let list = (items.len() * 4).next_multiple_of(8);
+fn with_offsets<'i, T: 'i>(items: impl Iterator<Item = &'i T> + Clone, put: impl Fn(&T, &mut Vec<u8>)) -> Vec<u8> {
+    let list = (items.clone().count() * 4).next_multiple_of(8);
     let mut octets = vec![0; list];
-    for (index, item) in items.iter().enumerate() {
+    for (index, item) in items.enumerate() {
         let offset = (SET_HEADER * 8 + octets.len()) as u32;
         octets[index * 4..][..4].copy_from_slice(&offset.to_ne_bytes());
         put(item, &mut octets);

@@ -24,6 +24,8 @@ pub struct Fill {
     base: Snapshot,
     blocks: Vec<Vec<u64>>,
     places: Vec<Place>,
+    /// Names that the nodes stand for.
+    names: usize,
     key: NameKey,
 }
 
@@ -39,7 +41,7 @@ impl Fill {
     /// No nodes, for a table that begins as `base`, which has none.
     pub fn new(base: &Snapshot) -> Self {
         debug_assert_eq!(base.names(), 0);
-        Self { base: base.clone(), blocks: Vec::new(), places: Vec::new(), key: NameKey::new() }
+        Self { base: base.clone(), blocks: Vec::new(), places: Vec::new(), names: 0, key: NameKey::new() }
     }
 
     /// Puts an empty non-terminal, or the place of an apex, with so many names one label below. Names are in wire form
@@ -55,18 +57,6 @@ impl Fill {
         let words = self.begin(name);
         encode::put_layer(words, name, apex_offset, Layer::Services, Some(draft), None);
         self.end(children);
-    }
-
-    /// Puts an instance's node.
-    pub(super) fn put_addresses(
-        &mut self,
-        name: &[u8],
-        apex_offset: u8,
-        ttl: u32,
-        (v4, v6): (Option<[u8; 4]>, Option<[u8; 16]>),
-    ) {
-        let words = self.begin(name);
-        encode::put_addresses(words, name, apex_offset, ttl, v4, v6);
     }
 
     /// Notes that the node called `name` begins here, and gives the words that it is appended to.
@@ -85,7 +75,9 @@ impl Fill {
     /// The last node has so many names one label below.
     fn end(&mut self, children: u32) {
         if let (Some(place), Some(words)) = (self.places.last(), self.blocks.last_mut()) {
-            words[place.offset as usize] |= u64::from(children) << 32;
+            let words = &mut words[place.offset as usize..];
+            words[0] |= u64::from(children) << 32;
+            self.names += Node::at_front(words).names();
         }
     }
 
@@ -100,10 +92,11 @@ pub fn finish(base: &Snapshot, fills: &[Fill], revision: u64, instances: usize) 
     let mut next = base.clone();
     next.revision = revision;
     next.instances = instances;
-    next.names = fills.iter().map(|fill| fill.places.len()).sum();
-    let groups = build::groups(next.names);
+    next.names = fills.iter().map(|fill| fill.names).sum();
+    next.nodes = fills.iter().map(|fill| fill.places.len()).sum();
+    let groups = build::groups(next.nodes, fills.iter().flat_map(|fill| &fill.blocks).map(Vec::len).sum());
     next.groups = vec![empty_group(); groups];
-    let threads = if next.names < build::PARALLEL_FROM { 1 } else { build::cores() };
+    let threads = if next.nodes < build::PARALLEL_FROM { 1 } else { build::cores() };
     let share = groups.div_ceil(threads);
     let parts = next.groups.chunks_mut(share).enumerate().map(|(part, groups_of_part)| {
         let first = part * share * GROUP;
@@ -126,6 +119,7 @@ pub fn finish(base: &Snapshot, fills: &[Fill], revision: u64, instances: usize) 
         }
     });
     let is_sound = at_once(parts).into_iter().all(|is_sound| is_sound);
+    next.words = next.shards().map(|shard| shard.len()).sum();
     is_sound.then_some(next)
 }
 
@@ -165,18 +159,21 @@ fn has_twice(fills: &[Fill], nodes: &[(u32, Place)]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::{Flags, RrSetDraft};
     use crate::wire::Name;
 
     #[test]
     fn threads_make_one_table() {
         let base = Snapshot::new();
         let names: Vec<Name> = (0..60_000).map(|number| Name::parse(&format!("n{number}.z")).unwrap()).collect();
+        let set = RrSetDraft::V4 { ttl: 7, shown: 1, addresses: vec![[10, 0, 0, 1]] };
+        let draft = NodeDraft { flags: Flags::default(), sets: vec![set] };
         let fills: Vec<Fill> = names
             .chunks(names.len() / 3)
             .map(|names| {
                 let mut fill = Fill::new(&base);
                 for name in names {
-                    fill.put_addresses(name.as_wire(), name.as_wire().len() as u8 - 3, 7, (Some([10, 0, 0, 1]), None));
+                    fill.put(name.as_wire(), name.as_wire().len() as u8 - 3, 0, &draft);
                 }
                 fill
             })

@@ -15,14 +15,15 @@
 //!                                             └─ nodes: header, name, RRset entries, prepared data
 //! ```
 //!
-//! A name's hash picks the shard; a shard holds 32 names or so in one allocation. An edit copies the shards whose
+//! A name's hash picks the shard; a shard holds 32 nodes of an address or so in one allocation, or fewer larger ones. An edit copies the shards whose
 //! names it changes, the groups of those shards and the list of groups: a few microseconds in a table of a million
 //! names, and the rest is shared with the snapshot before. There is no reference count per name, no pointer inside
 //! a shard, and a lookup touches three to five cache lines.
 //!
 //! All zones live in one table: a node knows where in its name the zone begins ([`Node::apex_offset`]). Every name
 //! between an apex and an owner name has a node, if an empty one, so that an empty non-terminal (RFC 8020, RFC 4592
-//! §2.2.2) needs no search and the closest encloser is the first ancestor found.
+//! §2.2.2) needs no search and the closest encloser is the first ancestor found. Only the names of instances have none:
+//! `instances.rs`.
 
 #![forbid(unsafe_code)]
 
@@ -33,6 +34,7 @@ mod draft;
 mod edit;
 mod encode;
 mod fill;
+mod instances;
 mod networks;
 mod node;
 mod publish;
@@ -44,6 +46,7 @@ mod withheld;
 pub use draft::{NodeDraft, RrSetDraft, ServiceEntry};
 pub use edit::Editor;
 pub use fill::{Fill, finish};
+pub use instances::InstanceRoom;
 pub use networks::Networks;
 pub use node::{Addresses, Aliases, Flags, Layer, Node, Records, RrSet, ServiceTarget, Services};
 pub use publish::{Handle, Publisher, View};

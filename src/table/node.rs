@@ -10,6 +10,7 @@
 //!          then, by kind:
 //!          addresses   4 or 16 octets each
 //!          services    offsets 32 each, padded; items: flags 8 | label octets 8 | port 16 | IPv4 | IPv6 | labels
+//!                      extra: items in all; those that are no answer, but have names, come last
 //!          aliases     offsets 32 each, padded; items: octets 8 | name
 //!          records     whole records whose owner is a pointer to the question
 //! ```
@@ -42,9 +43,13 @@ impl Flags {
     pub const STATIC_DATA: Self = Self(64);
     /// Neither the name nor what lies below is answered for now: it may be wrong. See [`super::Snapshot::withheld`].
     pub const WITHHELD: Self = Self(128);
+    /// The items of the SRV set are names one label below, and their addresses the records there: see
+    /// [`super::InstanceRoom`]. Such a node has no children but those.
+    pub const INSTANCES_BELOW: Self = Self(256);
 
     /// The flags that come and go with the data of services.
-    pub(super) const OF_SERVICES: Self = Self(Self::NO_INSTANCES.0 | Self::SERVICE_DATA.0 | Self::WITHHELD.0);
+    pub(super) const OF_SERVICES: Self =
+        Self(Self::NO_INSTANCES.0 | Self::SERVICE_DATA.0 | Self::WITHHELD.0 | Self::INSTANCES_BELOW.0);
     /// The flags that come and go with static data.
     pub(super) const OF_STATIC: Self = Self(Self::CUT.0 | Self::REDIRECTED.0 | Self::OCCLUDED.0 | Self::STATIC_DATA.0);
 
@@ -161,7 +166,7 @@ impl<'t> Node<'t> {
         Flags((self.words[0] >> 16) as u16)
     }
 
-    /// Nodes one label below.
+    /// Nodes one label below; names of instances that have none are not among them.
     pub fn children(self) -> u32 {
         (self.words[0] >> 32) as u32
     }
@@ -376,7 +381,8 @@ impl<'t, const N: usize> Addresses<'t, N> {
     }
 }
 
-/// SRV records made from instances: priority 1, weight 1 (Cloud Map's fixed values).
+/// SRV records made from instances: priority 1, weight 1 (Cloud Map's fixed values). Behind the items that answer there
+/// may be others, which only have names.
 #[derive(Clone, Copy)]
 pub struct Services<'t> {
     set: Set<'t>,
@@ -396,6 +402,11 @@ pub struct ServiceTarget<'t> {
 }
 
 impl<'t> Services<'t> {
+    /// Items in all.
+    pub(super) fn all(self) -> usize {
+        self.set.extra() as usize
+    }
+
     /// Target number `index`, less than [`Self::count`].
     #[inline(always)]
     pub fn target(self, index: usize) -> ServiceTarget<'t> {

@@ -41,6 +41,9 @@ pub struct Snapshot {
     /// A power of two of shards, in groups.
     pub(super) groups: Vec<Arc<[Shard]>>,
     pub(super) names: usize,
+    pub(super) nodes: usize,
+    /// Words of all shards.
+    pub(super) words: usize,
     pub(super) instances: usize,
     seeds: Seeds,
 }
@@ -53,6 +56,8 @@ impl Snapshot {
             revision: 0,
             groups: vec![empty_group()],
             names: 0,
+            nodes: 0,
+            words: 0,
             instances: 0,
             // Odd, so that no seed is zero.
             seeds: Seeds([seeds.u64(..) | 1, seeds.u64(..) | 1, seeds.u64(..) | 1]),
@@ -70,7 +75,7 @@ impl Snapshot {
         self.groups.len() == other.groups.len() && pairs().all(|(one, two)| Arc::ptr_eq(one, two))
     }
 
-    /// Owner names, empty non-terminals included.
+    /// Owner names, empty non-terminals and the names of instances included.
     pub fn names(&self) -> usize {
         self.names
     }
@@ -114,9 +119,15 @@ impl Snapshot {
         self.find(&NameKey::of(name))
     }
 
-    /// Every node, in no particular order.
+    /// Every node, in no particular order. The names of instances, which have none, are told by their services':
+    /// [`Node::instances_below`].
     pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
-        self.groups.iter().flat_map(|group| group.iter()).flat_map(|shard| shard::nodes(shard)).map(|(_, node)| node)
+        self.shards().flat_map(|shard| shard::nodes(shard)).map(|(_, node)| node)
+    }
+
+    /// All shards.
+    pub(super) fn shards(&self) -> impl Iterator<Item = &Shard> {
+        self.groups.iter().flat_map(|group| group.iter())
     }
 
     /// Whether names are in the same shards here as in `other`.

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::table::{Node, RrSet, Snapshot};
+use crate::table::{Node, RrSet, Services, Snapshot};
 use crate::wire::types::{class, rtype};
 use crate::wire::{Name, Reader, name_length};
 
@@ -82,7 +82,7 @@ impl fmt::Debug for Packed {
 
 //----------- Nodes ------------------------------------------------------------------------------------------
 
-/// Calls `each` with the records of `node`, set by set.
+/// Calls `each` with the records of `node`, set by set, and with those of instances whose names have no nodes.
 pub fn of_node<E>(node: Node<'_>, mut each: impl FnMut(Record<'_>) -> Result<(), E>) -> Result<(), E> {
     let owner = node.name();
     for (rtype, set) in node.sets() {
@@ -117,6 +117,23 @@ pub fn of_node<E>(node: Node<'_>, mut each: impl FnMut(Record<'_>) -> Result<(),
                 }
             }
         }
+    }
+    node.instances_below().map_or(Ok(()), |set| of_instances(owner, set, each))
+}
+
+/// Calls `each` with the addresses of the instances in `set`, whose service is called `service`.
+fn of_instances<E>(
+    service: &[u8],
+    set: Services<'_>,
+    mut each: impl FnMut(Record<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut owner = Vec::new();
+    for target in set.named() {
+        owner.clear();
+        owner.extend(target.labels.iter().map(u8::to_ascii_lowercase));
+        owner.extend_from_slice(service);
+        target.v4.map_or(Ok(()), |address| each(record(&owner, rtype::A, set.ttl(), address)))?;
+        target.v6.map_or(Ok(()), |address| each(record(&owner, rtype::AAAA, set.ttl(), address)))?;
     }
     Ok(())
 }

@@ -13,6 +13,8 @@ use crate::model::{
     Attributes, DnsRecord, HealthCheck, HealthStatus, Instance, Namespace, NamespaceId, NamespaceType, RecordType,
     Service, ServiceId, State,
 };
+use crate::table::{InstanceRoom, Node};
+use crate::wire::NameKey;
 
 //--- Declarations
 
@@ -35,8 +37,8 @@ fn state(services: &[(&str, u8)]) -> State {
 }
 
 fn addresses(registry: &Registry, name: &str) -> Option<usize> {
-    let snapshot = registry.handle().load();
-    Some(snapshot.find_name(&Name::parse(name).unwrap())?.set(1)?.count())
+    let (snapshot, mut room) = (registry.handle().load(), InstanceRoom::new());
+    Some(snapshot.find_or_make(&NameKey::of(&Name::parse(name).unwrap()), &mut room)?.set(1)?.count())
 }
 
 #[test]

@@ -22,8 +22,8 @@ fn zone(owners: &[&str], digest: u64) -> State {
 
 /// How many addresses a name has in a view.
 fn addresses_in(registry: &Registry, view: usize, name: &str) -> Option<usize> {
-    let table = registry.handles()[view].load();
-    Some(table.find_name(&Name::parse(name).unwrap())?.set(1)?.count())
+    let (table, mut room) = (registry.handles()[view].load(), InstanceRoom::new());
+    Some(table.find_or_make(&NameKey::of(&Name::parse(name).unwrap()), &mut room)?.set(1)?.count())
 }
 
 fn create(registry: &mut Registry, name: &str, namespace_type: NamespaceType, vpc: Option<&str>) -> OperationStatus {
