@@ -68,6 +68,13 @@ const CASES: &[Case] = &[
         qtype: 33,
         question: service_name,
     },
+    Case {
+        name: "srv_target",
+        table: || services(8, RecordType::Srv),
+        view: View::Only,
+        qtype: 1,
+        question: target_name,
+    },
     Case { name: "nodata", table: || services(1, RecordType::A), view: View::Only, qtype: 28, question: service_name },
     Case { name: "nxdomain", table: || services(1, RecordType::A), view: View::Only, qtype: 1, question: missing_name },
     Case { name: "refused", table: || services(1, RecordType::A), view: View::Only, qtype: 1, question: foreign_name },
@@ -132,6 +139,10 @@ fn static_zone_of(apex: &str) -> Snapshot {
 
 fn service_name(number: u32) -> String {
     format!("{}.{NAMESPACE}", common::service_name(number))
+}
+
+fn target_name(number: u32) -> String {
+    format!("task-{number:06}-5.{}.{NAMESPACE}", common::service_name(number))
 }
 
 fn missing_name(number: u32) -> String {

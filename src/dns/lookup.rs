@@ -96,12 +96,7 @@ fn follow<'s>(
                 }
                 _ => return finish(snapshot, ctx, node, qtype, name, hop, response),
             },
-            Found::Instance => {
-                let room = std::mem::take(&mut ctx.room);
-                let made = room.node().map(|node| finish(snapshot, ctx, node, qtype, name, hop, response));
-                ctx.room = room;
-                return made.unwrap_or(Outcome::ServFail);
-            }
+            Found::Instance => return finish_at_instance(snapshot, ctx, qtype, name, hop, response),
             Found::Dname(node, offset) => {
                 let hash = snapshot.hash(&ctx.suffix);
                 let is_new = !is_among(&dnames, hop, hash);
@@ -184,10 +179,7 @@ fn locate<'s>(snapshot: &'s Snapshot, ctx: &mut Ctx, own: Option<Node<'s>>, qtyp
     if flags.has(Flags::REDIRECTED) {
         return Found::Dname(encloser, offset);
     }
-    if flags.has(Flags::INSTANCES_BELOW)
-        && next_label(&ctx.key, 0) == Some(offset)
-        && encloser.make_instance(&ctx.key, offset, &mut ctx.room)
-    {
+    if flags.has(Flags::INSTANCES_BELOW) && encloser.make_instance(&ctx.key, offset, &mut ctx.room) {
         return Found::Instance;
     }
     if flags.has(Flags::WILDCARD_BELOW) {
@@ -251,7 +243,25 @@ fn last_target(start: usize, response: &Response<'_>) -> Option<usize> {
     target.filter(|_| !response.truncated)
 }
 
+/// Answers at the end of the chain, with what the instance has whose node was made.
+#[cold]
+#[inline(never)]
+fn finish_at_instance(
+    snapshot: &Snapshot,
+    ctx: &mut Ctx,
+    qtype: u16,
+    name: usize,
+    hop: usize,
+    response: &mut Response<'_>,
+) -> Outcome {
+    let room = std::mem::take(&mut ctx.room);
+    let made = room.node().map(|node| finish(snapshot, ctx, node, qtype, name, hop, response));
+    ctx.room = room;
+    made.unwrap_or(Outcome::ServFail)
+}
+
 /// Answers at the end of the chain, with what `node` has.
+#[inline(always)]
 fn finish(
     snapshot: &Snapshot,
     ctx: &mut Ctx,

@@ -30,14 +30,19 @@ struct SetHead {
 impl<'w> NodeEncoder<'w> {
     /// Begins a node of `sets` sets called `name` (wire form, lower case).
     fn new(words: &'w mut Vec<u64>, name: &[u8], sets: usize) -> Self {
-        let start = words.len();
         let mut key = NameKey::new();
         key.fill(name, name.len());
+        Self::of_key(words, &key, sets)
+    }
+
+    /// The same for the name of `key`.
+    fn of_key(words: &'w mut Vec<u64>, key: &NameKey, sets: usize) -> Self {
+        let start = words.len();
         words.resize(start + NODE_HEADER, 0);
         words.extend_from_slice(key.words());
         let entry = words.len();
         words.resize(entry + sets, 0);
-        words[start] = name.len() as u64;
+        words[start] = key.length() as u64;
         words[start + 1] = (sets as u64) << 32 | ((entry - start) as u64) << 48;
         Self { words, start, entry }
     }
@@ -96,22 +101,22 @@ pub(super) fn put_layer(
 }
 
 /// Appends the node of an instance's name, which has nothing else.
-pub(super) fn put_addresses(
+pub(super) fn put_instance(
     words: &mut Vec<u64>,
-    name: &[u8],
+    key: &NameKey,
     apex_offset: u8,
     ttl: u32,
-    v4: Option<[u8; 4]>,
-    v6: Option<[u8; 16]>,
+    v4: Option<&[u8; 4]>,
+    v6: Option<&[u8; 16]>,
 ) {
     let sets = usize::from(v4.is_some()) + usize::from(v6.is_some());
-    let mut node = NodeEncoder::new(words, name, sets);
+    let mut node = NodeEncoder::of_key(words, key, sets);
     let head = || SetHead { ttl, count: 1, shown: 1, extra: 0 };
     if let Some(address) = v4 {
-        node.set(rtype::A, kind::ADDRESSES_V4, Layer::Services, head(), &address);
+        node.set(rtype::A, kind::ADDRESSES_V4, Layer::Services, head(), address);
     }
     if let Some(address) = v6 {
-        node.set(rtype::AAAA, kind::ADDRESSES_V6, Layer::Services, head(), &address);
+        node.set(rtype::AAAA, kind::ADDRESSES_V6, Layer::Services, head(), address);
     }
     node.finish(apex_offset, Flags::SERVICE_DATA, 0);
 }

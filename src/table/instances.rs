@@ -60,17 +60,18 @@ impl<'t> Node<'t> {
         1 + self.instances_below().map_or(0, Services::all)
     }
 
-    /// Makes the node of the instance called `key`, whose first label ends at `offset`, where our name begins; false
-    /// where there is none.
+    /// Makes the node of the instance called `key`, in which our name begins at `offset`; false where there is none.
     #[cold]
     #[inline(never)]
     pub fn make_instance(self, key: &NameKey, offset: usize, room: &mut InstanceRoom) -> bool {
-        let Some(set) = self.instances_below() else { return false };
-        let Some(target) = key.as_wire().get(1..offset).and_then(|label| set.labelled(label)) else { return false };
+        let Some((length, rest)) = key.as_wire().split_first() else { return false };
+        // An instance has one label.
+        let label = rest.get(..usize::from(*length)).filter(|label| label.len() + 1 == offset);
+        let Some((set, label)) = self.instances_below().zip(label) else { return false };
+        let Some(target) = set.labelled(label) else { return false };
         room.0.clear();
         let apex_offset = (self.apex_offset() + offset) as u8;
-        let (v4, v6) = (target.v4.copied(), target.v6.copied());
-        encode::put_addresses(&mut room.0, key.as_wire(), apex_offset, set.ttl(), v4, v6);
+        encode::put_instance(&mut room.0, key, apex_offset, set.ttl(), target.v4, target.v6);
         true
     }
 }
