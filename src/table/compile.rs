@@ -142,10 +142,13 @@ pub fn retire_service(
     after: Option<&Service>,
 ) -> Result<(), NameError> {
     let owner = zone.owner(name)?;
-    if !targets(Some(before)).is_empty() && editor.has_children(&owner) {
+    if !targets(Some(before)).is_empty() {
+        let have_nodes = editor.has_children(&owner);
         for (old, new) in Instances::differences(targets(Some(before)), targets(after)) {
-            if let (Some(old), None) = (old, new) {
-                editor.remove(&owner.child(old.id())?, Layer::Services);
+            match (old, new) {
+                (Some(old), None) if have_nodes => editor.remove(&owner.child(old.id())?, Layer::Services),
+                (Some(old), None) if after.is_some() => editor.retire_instance(&owner, old.id()),
+                _ => {}
             }
         }
     }
@@ -184,6 +187,7 @@ pub fn put_service(
     // A service that only the API discovers has no name in DNS.
     if !service.dns_records.is_empty() && name != "." {
         editor.put(&owner, zone.offset(&owner), Layer::Services, &service_draft(service, is_below)?);
+        editor.forget_retired(&owner);
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use hashbrown::hash_table::Entry;
 use super::build::{self, Change, Content};
 use super::draft::NodeDraft;
 use super::encode;
+use super::instances::Gone;
 use super::node::{Flags, Layer, Node};
 use super::snapshot::Snapshot;
 use crate::wire::{Name, NameKey};
@@ -26,6 +27,8 @@ pub struct Editor<'s> {
     changed: HashTable<Changed>,
     /// Zones put whole; nothing else lies in them.
     zones: Vec<Arc<Zone>>,
+    /// Instances without nodes that go, by their service: see `instances.rs`.
+    pub(super) gone: Gone,
 }
 
 /// A node that changes.
@@ -41,7 +44,7 @@ struct Changed {
 impl<'s> Editor<'s> {
     /// An editor that starts from `base`.
     pub fn new(base: &'s Snapshot) -> Self {
-        Self { base, changed: HashTable::new(), zones: Vec::new() }
+        Self { base, changed: HashTable::new(), zones: Vec::new(), gone: Gone::default() }
     }
 
     /// Puts `draft` at `name`, in place of what `layer` had there. The zone begins `apex_offset` octets into the name.
@@ -193,7 +196,7 @@ impl<'s> Editor<'s> {
 
     /// The snapshot with all changes, as `revision`, in which `instances` are registered.
     pub fn finish(self, revision: u64, instances: usize) -> Snapshot {
-        let Self { base, mut changed, zones } = self;
+        let Self { base, mut changed, zones, gone: _ } = self;
         // A name of a zone that was taken away and comes back in the new zone changes once.
         for owner in zones.iter().flat_map(|zone| zone.owners()).filter(|_| !changed.is_empty()).collect::<Vec<_>>() {
             let name = Name::from_lower(owner.name());

@@ -10,6 +10,7 @@
 //! that of a static record, which may be at the same name; where an id is no plain label; and at an apex.
 
 use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::draft::{NodeDraft, RrSetDraft};
@@ -23,6 +24,10 @@ use crate::wire::{Name, NameKey};
 /// Words of the longest node of an instance: header, name of 255 octets, and two sets of an entry, a header and an
 /// address.
 const ROOM: usize = 2 + 32 + 2 * (1 + 2) + 1 + 2;
+
+/// Labels of instances that go, in lower case, by the name of their service: until the service's node is put anew, they
+/// are still in it.
+pub(super) type Gone = HashMap<Name, HashSet<Vec<u8>>>;
 
 /// Where the node of an instance is made.
 pub struct InstanceRoom(Vec<u64>);
@@ -128,13 +133,30 @@ impl Editor<'_> {
         self.node(name).is_some_and(|node| node.children() > 0)
     }
 
+    /// Notes that an instance goes of the service at `name`, whose node will be put anew.
+    pub(super) fn retire_instance(&mut self, name: &Name, id: &str) {
+        self.gone.entry(name.clone()).or_default().insert(id.to_ascii_lowercase().into_bytes());
+    }
+
+    /// Notes that the node of the service at `name` was put anew.
+    pub(super) fn forget_retired(&mut self, name: &Name) {
+        if !self.gone.is_empty() {
+            self.gone.remove(name);
+        }
+    }
+
     /// The node of `name`, as [`Self::node`]; if it is the name of an instance, it is made in `room`.
     pub fn node_or_make<'r>(&'r self, name: &Name, room: &'r mut InstanceRoom) -> Option<Node<'r>> {
         if let Some(node) = self.node(name) {
             return Some(node);
         }
         let offset = usize::from(*name.as_wire().first()?) + 1;
-        let above = self.node(&name.parent()?)?;
+        let parent = name.parent()?;
+        let gone = self.gone.get(&parent).zip(name.as_wire().get(1..offset));
+        if gone.is_some_and(|(gone, label)| gone.contains(label)) {
+            return None;
+        }
+        let above = self.node(&parent)?;
         if above.make_instance(&NameKey::of(name), offset, room) { room.node() } else { None }
     }
 
@@ -143,8 +165,11 @@ impl Editor<'_> {
         let Some(node) = self.node(name) else { return };
         let Some(set) = node.instances_below() else { return };
         let (ttl, apex_offset) = (set.ttl(), node.apex_offset());
+        let gone = self.gone.get(name);
+        let stays = |label: &[u8]| gone.is_none_or(|gone| !gone.contains(&label.to_ascii_lowercase()));
         let instances: Vec<_> = set
             .named()
+            .filter(|target| stays(target.labels.get(1..).unwrap_or_default()))
             .map(|target| {
                 let v4 = target.v4.map(|address| RrSetDraft::V4 { ttl, shown: 1, addresses: vec![*address] });
                 let v6 = target.v6.map(|address| RrSetDraft::V6 { ttl, shown: 1, addresses: vec![*address] });
@@ -278,6 +303,35 @@ mod tests {
                 );
                 let anew = edit(&none, |editor| put(editor, Some(&service(&[])), &two));
                 assert_eq!(address(&anew, "a.web.z"), Some((1, false)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_goes_gets_no_node() {
+        let (before, after) = (service(&[("a", 1), ("b", 2), ("c", 3)]), service(&[("b", 2), ("c", 4)]));
+        let first = edit(&Snapshot::new(), |editor| put(editor, None, &before));
+        let zone = Zone::of("z", NamespaceType::DnsPrivate).unwrap().unwrap();
+        // Another service takes over the name of an instance, or lies beside it, before or after its service is put.
+        for (other, own) in [("a.web", Some((9, true))), ("x.web", None)] {
+            for is_first in [true, false] {
+                let table = edit(&first, |editor| {
+                    compile::retire_service(editor, &zone, "web", &before, Some(&after)).unwrap();
+                    let mut room = InstanceRoom::new();
+                    assert!(editor.node_or_make(&name("a.web.z"), &mut room).is_none());
+                    assert!(editor.node_or_make(&name("b.web.z"), &mut room).is_some());
+                    let mut taker = service(&[("i", 9)]);
+                    taker.dns_records.truncate(1);
+                    if is_first {
+                        compile::put_service(editor, &zone, other, &taker, None).unwrap();
+                    }
+                    compile::put_service(editor, &zone, "web", &after, Some(&before)).unwrap();
+                    if !is_first {
+                        compile::put_service(editor, &zone, other, &taker, None).unwrap();
+                    }
+                });
+                let addresses = ["a", "b", "c"].map(|id| address(&table, &format!("{id}.web.z")));
+                assert_eq!(addresses, [own, Some((2, true)), Some((4, true))], "{other} {is_first}");
             }
         }
     }
