@@ -3,10 +3,11 @@
 //!
 //! The real program, durable. First as many changes as one stream takes, with the time of the processors that each
 //! costs, by thread; the client writes its requests ready-made, because it runs on the same cores. Then single changes,
-//! each sent when the one before is done, beside what the disk takes. Then twenty thousand queries a second, with and
-//! without ten thousand changes a second beside them. Every answer is checked: it must be there, have eight
-//! addresses, and each must be one that its service has or had. One change of each batch is looked for in DNS from the
-//! moment it is sent until it shows. The histograms are written to `target/channel/`.
+//! each sent when the one before is done, beside what the disk takes: each a request of its own, then all in one
+//! stream. Then twenty thousand queries a second, with and without ten thousand changes a second beside them. Every
+//! answer is checked: it must be there, have eight addresses, and each must be one that its service has or had. One
+//! change of each batch is looked for in DNS from the moment it is sent until it shows. The histograms are written to
+//! `target/channel/`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{SocketAddr, UdpSocket};
@@ -24,7 +25,7 @@ use fingerpost::channel::grpc::proto::{ApplyReply, ApplyRequest, Command, PutIns
 use fingerpost::wire::Name;
 use hdrhistogram::Histogram;
 use prost::Message;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::codec::{Codec, EncodeBuf, Encoder};
 use tonic_prost::ProstCodec;
@@ -91,6 +92,10 @@ fn main() {
         let mut times = runtime.block_on(alone(&server, services));
         println!("single changes, each sent when the one before is done, {round}: {:.0}/s", times.len() as f64 / 3.0);
         report("from request to reply", &format!("alone-{round}"), &mut times);
+        let single = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let mut times = single.block_on(alone_in_stream(&server, services));
+        println!("the same through one stream, by a client of one thread, {round}: {:.0}/s", times.len() as f64 / 3.0);
+        report("from request to reply", &format!("alone-stream-{round}"), &mut times);
     }
     for round in (1..=3).filter(|_| has("queries")) {
         let quiet = undisturbed(&server, services, round);
@@ -116,6 +121,23 @@ async fn alone(server: &Server, services: u32) -> Histogram<u64> {
         let start = Instant::now();
         let reply = client.apply_once(ApplyRequest { sequence: 0, commands: vec![command] }).await.expect("a reply");
         assert!(reply.into_inner().faults.is_empty());
+        times.saturating_record(start.elapsed().as_nanos() as u64);
+    }
+    times
+}
+
+/// [`alone`], but in one stream.
+async fn alone_in_stream(server: &Server, services: u32) -> Histogram<u64> {
+    let mut client = RegistryClient::connect(format!("http://{}", server.channel)).await.expect("a connection");
+    let (sender, requests) = tokio::sync::mpsc::channel(1);
+    let mut replies = client.apply(ReceiverStream::new(requests)).await.expect("a stream").into_inner();
+    let (begun, mut times) = (Instant::now(), histogram());
+    while begun.elapsed() < Duration::from_secs(3) {
+        let (command, _) = change(fastrand::u32(..services), fastrand::u32(..INSTANCES));
+        let start = Instant::now();
+        sender.send(ApplyRequest { sequence: 0, commands: vec![command] }).await.expect("the stream");
+        let reply = replies.message().await.expect("a reply").expect("no end");
+        assert!(reply.faults.is_empty());
         times.saturating_record(start.elapsed().as_nanos() as u64);
     }
     times
