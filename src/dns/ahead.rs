@@ -8,7 +8,7 @@
 use super::response::Reply;
 use super::{Ctx, Transport, answer_any, answer_found, plain};
 use crate::table::{Node, Place, Snapshot};
-use crate::wire::PlainQuestion;
+use crate::wire::{PlainQuestion, ShortKey};
 
 /// Queries looked up side by side at most: about as many lines as a core can wait for at once. A power of two.
 pub const AHEAD: usize = 16;
@@ -24,15 +24,17 @@ pub struct Ahead<'s> {
 pub fn look_ahead<'s, 'q>(snapshot: &'s Snapshot, ctx: &mut Ctx, queries: impl Iterator<Item = &'q [u8]>) -> Ahead<'s> {
     let mut places = [Place::default(); AHEAD];
     let mut nodes = [None; AHEAD];
+    if ctx.settings.stale.is_set() {
+        // Then no answer is plain.
+        ctx.keys.iter_mut().for_each(ShortKey::clear);
+        return Ahead { snapshot, nodes };
+    }
     let mut count = 0;
-    // Then no answer is plain.
-    let is_stale = ctx.settings.stale.is_set();
     for ((key, place), query) in ctx.keys.iter_mut().zip(&mut places).zip(queries) {
-        if query.first_chunk().and_then(|query| PlainQuestion::read(query, key)).is_none() || is_stale {
-            // Of which no table has a node.
-            key.clear();
-        }
-        *place = snapshot.place(key);
+        *place = match query.first_chunk().and_then(|query| PlainQuestion::read_half(query, key)) {
+            Some(half) => snapshot.place_of_half(half, key.length()),
+            None => place_of_other(snapshot, key, query),
+        };
         count += 1;
     }
     let places = places.get(..count).unwrap_or_default();
@@ -41,6 +43,15 @@ pub fn look_ahead<'s, 'q>(snapshot: &'s Snapshot, ctx: &mut Ctx, queries: impl I
         *node = place.find(key);
     }
     Ahead { snapshot, nodes }
+}
+
+/// The place of a name that is not short; of none, of which no table has a node, where the question is not plain.
+#[inline(never)]
+fn place_of_other<'s>(snapshot: &'s Snapshot, key: &mut ShortKey, query: &[u8]) -> Place<'s> {
+    if query.first_chunk().and_then(|query| PlainQuestion::read(query, key)).is_none() {
+        key.clear();
+    }
+    snapshot.place(key)
 }
 
 impl Ahead<'_> {

@@ -154,16 +154,16 @@ impl<const WIDTH: usize> Batch<WIDTH> {
     ) -> Answered {
         let mut oversized = 0;
         for index in range.start..range.end.min(self.received) {
-            let header = self.header(index);
+            // SAFETY: in bounds of live memory, which `received` is; nobody writes to the header, or to the name and the
+            // control buffer it leads to, while the closure runs.
+            let header = unsafe { &*self.first_header().add(index) };
             if header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0 {
                 oversized += 1;
                 continue;
             }
-            let received = (header.msg_len as usize).min(SLOT);
+            let received = header.msg_len as usize;
             let iovec = header.msg_hdr.msg_iov;
-            // SAFETY: in bounds of live memory (`header` has checked); nobody writes to the header, or to the name and
-            // the control buffer it leads to, while the closure runs.
-            let peer = Peer { header: unsafe { &(*self.first_header().add(index)).msg_hdr } };
+            let peer = Peer { header: &header.msg_hdr };
             // SAFETY: the iovec points to a slot of SLOT initialized octets (zeroed at first) of this memory, and
             // `&mut self` makes this the only reference to it.
             let slot = unsafe { std::slice::from_raw_parts_mut((*iovec).iov_base.cast::<u8>(), SLOT) };

@@ -101,11 +101,22 @@ impl Snapshot {
     /// Where the node of `key` would be.
     #[inline(always)]
     pub fn place(&self, key: &ShortKey) -> Place<'_> {
-        let hash = match key.half() {
-            // Without a loop.
-            Some([a, b, c, d]) => self.hash_pairs(&[[*a, *b], [*c, *d]], key.length()),
-            None => self.hash_pairs(key.pairs(), key.length()),
-        };
+        match key.half() {
+            Some(half) => self.place_of_half(*half, key.length()),
+            None => self.place_at(self.hash_pairs(key.pairs(), key.length())),
+        }
+    }
+
+    /// Where the node of a name of `length` octets would be, of which these are the words and what is
+    /// [hashed](ShortKey::half).
+    #[inline(always)]
+    pub fn place_of_half(&self, [a, b, c, d]: [u64; 4], length: usize) -> Place<'_> {
+        // Without a loop.
+        self.place_at(self.hash_pairs(&[[a, b], [c, d]], length))
+    }
+
+    #[inline(always)]
+    fn place_at(&self, hash: u64) -> Place<'_> {
         Place { shard: self.shard(self.shard_index(hash)), hash }
     }
 

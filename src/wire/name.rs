@@ -317,20 +317,30 @@ impl ShortKey {
     /// Whether the octets before are sound labels is not looked at.
     #[inline(always)]
     pub(super) fn fill_to_zero(&mut self, source: &[u8; BLOCK]) -> Option<usize> {
+        match self.fill_half_to_zero(source) {
+            Some(_) => Some(self.length),
+            None => self.fill_long_to_zero(source),
+        }
+    }
+
+    /// [`Self::fill_to_zero`], if the first zero octet is among the first [`HALF`]; returns the words of [`Self::half`].
+    #[inline(always)]
+    pub(super) fn fill_half_to_zero(&mut self, source: &[u8; BLOCK]) -> Option<[u64; HALF / 8]> {
         let [first, second, ..] = bytemuck::must_cast::<[u8; BLOCK], [u8x16; BLOCK / 16]>(*source);
         let zeros = zeros(first) | zeros(second) << 16;
         if zeros == 0 {
-            return self.fill_long_to_zero(source);
+            return None;
         }
         let length = zeros.trailing_zeros() as usize % HALF + 1;
         let [keep_first, keep_second] = keep(length);
         let [a, b] = bytemuck::must_cast(small(first) & keep_first);
         let [c, d] = bytemuck::must_cast(small(second) & keep_second);
+        let half = [a, b, c, d];
         if let Some(words) = self.words.first_chunk_mut() {
-            *words = [a, b, c, d];
+            *words = half;
         }
         self.length = length;
-        Some(length)
+        Some(half)
     }
 
     /// [`Self::fill_to_zero`] of more than [`HALF`] octets.

@@ -43,13 +43,14 @@ impl PlainQuestion {
     /// looked at whether the message is as long; [`PlainRecords::read`] does that.
     #[inline(always)]
     pub fn read(buffer: &[u8; PLAIN_ROOM], key: &mut ShortKey) -> Option<Self> {
-        let (header, rest) = buffer.split_first_chunk::<HEADER_LENGTH>()?;
-        let [_, _, fields @ .., _, _] = *header;
-        if u64::from_le_bytes(fields) & HEADER_MASK != HEADER {
-            return None;
-        }
-        let length = key.fill_to_zero(rest.first_chunk()?)?;
+        let length = key.fill_to_zero(name(buffer)?)?;
         Some(Self { end: HEADER_LENGTH + length + 4 })
+    }
+
+    /// [`Self::read`], if the name is so short that it has [`ShortKey::half`], which is returned.
+    #[inline(always)]
+    pub fn read_half(buffer: &[u8; PLAIN_ROOM], key: &mut ShortKey) -> Option<[u64; 4]> {
+        key.fill_half_to_zero(name(buffer)?)
     }
 
     /// The question whose name `key` holds, if it was read.
@@ -93,6 +94,14 @@ impl PlainQuestion {
         };
         Some(Query { question_end: self.end, qtype, qclass: class::IN, edns: records.has_opt.then_some(edns) })
     }
+}
+
+/// What stands behind a header that is plain.
+#[inline(always)]
+fn name(buffer: &[u8; PLAIN_ROOM]) -> Option<&[u8; 64]> {
+    let (header, rest) = buffer.split_first_chunk::<HEADER_LENGTH>()?;
+    let [_, _, fields @ .., _, _] = *header;
+    if u64::from_le_bytes(fields) & HEADER_MASK == HEADER { rest.first_chunk() } else { None }
 }
 
 /// What stands behind the question of a query: nothing, or an OPT record without options.
