@@ -1,20 +1,79 @@
 //! The instances of one service.
 
 use std::cmp::Ordering;
+use std::net::Ipv4Addr;
 use std::ops::Index;
 use std::sync::Arc;
 
-use super::Instance;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::{HealthStatus, Instance};
+
+/// Instances that are searched through for an id at most, rather than halved: what is beside them lies together, and
+/// they themselves lie all over the memory.
+const SCANNED: usize = 256;
 
 /// Instances in the order of their ids.
 ///
-/// A change copies the list and shares the instances, so that readers keep what they hold: eight octets and a count
-/// an instance.
+/// A change copies the list and shares the instances, so that readers keep what they hold: sixteen octets and a count
+/// an instance. What every change of a service asks each of its instances for lies in the list, so that those that do
+/// not change are not looked into.
 ///
 /// A follower, which nobody asks for instances, keeps them frozen: as few octets as hold them, in one allocation for all.
 /// Frozen ones are counted, and else as if they were not there, until they are thawed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Instances(Vec<Arc<Instance>>, Frozen);
+pub struct Instances(Vec<Place>, Frozen);
+
+/// An instance in the list, with what is asked for often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    instance: Arc<Instance>,
+    digest: Digest,
+}
+
+/// What is known of an instance without a look into it: eight octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Digest {
+    v4: Ipv4Addr,
+    /// Of the hash of its id.
+    hash: u16,
+    marks: u8,
+}
+
+/// Mark of an instance that has an IPv4 address.
+const HAS_V4: u8 = 1;
+/// Mark of an instance that is unhealthy.
+const UNHEALTHY: u8 = 2;
+/// Mark of an instance that drains.
+const DRAINING: u8 = 4;
+
+/// What is kept of the hash of an id.
+fn hash(id: &str) -> u16 {
+    xxh3_64(id.as_bytes()) as u16
+}
+
+impl Place {
+    fn new(instance: Arc<Instance>) -> Self {
+        let (v4, is_unhealthy) = (instance.ipv4(), instance.status == HealthStatus::Unhealthy);
+        let marks = [(v4.is_some(), HAS_V4), (is_unhealthy, UNHEALTHY), (instance.draining, DRAINING)];
+        let marks = marks.into_iter().filter(|(is_so, _)| *is_so).fold(0, |marks, (_, mark)| marks | mark);
+        let digest = Digest { v4: v4.unwrap_or(Ipv4Addr::UNSPECIFIED), hash: hash(instance.id()), marks };
+        Self { instance, digest }
+    }
+}
+
+/// How an instance fares, told without a look into it.
+#[derive(Clone, Copy, Debug)]
+pub struct Glance<'s> {
+    /// The instance itself.
+    pub instance: &'s Instance,
+    /// `AWS_INSTANCE_IPV4`.
+    pub ipv4: Option<Ipv4Addr>,
+    /// Whether it is unhealthy.
+    pub is_unhealthy: bool,
+    /// Whether it is about to stop.
+    pub draining: bool,
+}
 
 /// Instances as octets: how many there are (4 octets), and each as [`Instance::freeze`] wrote it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +92,12 @@ impl Instances {
 
     /// The instance of this id.
     pub fn get(&self, id: &str) -> Option<&Arc<Instance>> {
-        self.0.get(self.position(id).ok()?)
+        self.at(self.position(id).ok()?)
+    }
+
+    /// The instance in a place, counted in the order of the ids.
+    pub fn at(&self, place: usize) -> Option<&Arc<Instance>> {
+        self.0.get(place).map(|place| &place.instance)
     }
 
     /// Whether there is an instance of this id.
@@ -43,51 +107,60 @@ impl Instances {
 
     /// Puts `instance` in the place of the one with its id, which is returned.
     pub fn insert(&mut self, instance: Arc<Instance>) -> Option<Arc<Instance>> {
-        match self.position(instance.id()) {
-            Ok(at) => Some(std::mem::replace(&mut self.0[at], instance)),
+        let at = self.position(instance.id());
+        self.put(at, instance)
+    }
+
+    /// Puts `instance` where [`Self::position`] said, and returns the one that was there.
+    pub(crate) fn put(&mut self, at: Result<usize, usize>, instance: Arc<Instance>) -> Option<Arc<Instance>> {
+        let place = Place::new(instance);
+        match at {
+            Ok(at) => Some(std::mem::replace(&mut self.0[at], place).instance),
             Err(at) => {
-                self.0.insert(at, instance);
+                self.0.insert(at, place);
                 None
             }
         }
     }
 
-    /// Puts `instance` where [`Self::position`] said.
-    pub(crate) fn put(&mut self, at: Result<usize, usize>, instance: Arc<Instance>) {
-        match at {
-            Ok(at) => self.0[at] = instance,
-            Err(at) => self.0.insert(at, instance),
-        }
-    }
-
     /// Takes out the instance of this id.
     pub fn remove(&mut self, id: &str) -> Option<Arc<Instance>> {
-        self.position(id).ok().map(|at| self.0.remove(at))
+        self.position(id).ok().map(|at| self.0.remove(at).instance)
     }
 
     /// Takes over those of `other` that are the same as ours.
     pub fn share(&mut self, other: &Self) {
-        for instance in &mut self.0 {
-            if let Some(same) = other.get(instance.id()).filter(|same| **same == *instance) {
-                *instance = Arc::clone(same);
+        for place in &mut self.0 {
+            if let Some(same) = other.get(place.instance.id()).filter(|same| ***same == *place.instance) {
+                place.instance = Arc::clone(same);
             }
         }
     }
 
     /// All, in the order of their ids.
-    pub fn iter(&self) -> std::slice::Iter<'_, Arc<Instance>> {
-        self.0.iter()
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Instance>> + DoubleEndedIterator + Clone {
+        self.0.iter().map(|place| &place.instance)
+    }
+
+    /// How all of them fare, in the order of their ids.
+    pub fn glances(&self) -> impl ExactSizeIterator<Item = Glance<'_>> + Clone {
+        self.0.iter().map(|Place { instance, digest: Digest { v4, hash: _, marks } }| Glance {
+            instance,
+            ipv4: (marks & HAS_V4 != 0).then_some(*v4),
+            is_unhealthy: marks & UNHEALTHY != 0,
+            draining: marks & DRAINING != 0,
+        })
     }
 
     /// Those whose ids come after `id`.
-    pub fn after(&self, id: &str) -> &[Arc<Instance>] {
+    pub fn after(&self, id: &str) -> impl ExactSizeIterator<Item = &Arc<Instance>> + Clone {
         let start = self.position(id).map_or_else(|at| at, |at| at + 1);
-        self.0.get(start..).unwrap_or_default()
+        self.0.get(start..).unwrap_or_default().iter().map(|place| &place.instance)
     }
 
     /// Their ids, in order.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|instance| instance.id())
+        self.iter().map(|instance| instance.id())
     }
 
     /// How many.
@@ -103,7 +176,7 @@ impl Instances {
     /// Freezes them, unless one of them has more than a follower knows.
     pub fn freeze(&mut self) {
         let mut octets = (self.0.len() as u32).to_le_bytes().to_vec();
-        if !self.0.is_empty() && self.0.iter().all(|instance| instance.freeze(&mut octets)) {
+        if !self.0.is_empty() && self.iter().all(|instance| instance.freeze(&mut octets)) {
             *self = Self(Vec::new(), Frozen(Some(octets.into())));
         }
     }
@@ -125,7 +198,7 @@ impl Instances {
     pub fn thawed(&self) -> Self {
         let Some(octets) = &self.1.0 else { return self.clone() };
         let mut rest = octets.get(4..).unwrap_or_default();
-        let instances = std::iter::from_fn(|| Instance::thaw(&mut rest)).map(Arc::new);
+        let instances = std::iter::from_fn(|| Instance::thaw(&mut rest)).map(|one| Place::new(Arc::new(one)));
         let mut list = Vec::with_capacity(self.1.len());
         list.extend(instances);
         Self(list, Frozen::default())
@@ -133,10 +206,17 @@ impl Instances {
 
     /// Where the id is, or where it would be.
     pub(crate) fn position(&self, id: &str) -> Result<usize, usize> {
+        if self.0.len() <= SCANNED {
+            let hash = hash(id);
+            let is_it = |place: &Place| place.digest.hash == hash && place.instance.id() == id;
+            if let Some(at) = self.0.iter().position(is_it) {
+                return Ok(at);
+            }
+        }
         // Ids that count up, and loads from a sorted source, go to the end.
         match self.0.last() {
-            Some(last) if last.id() < id => Err(self.0.len()),
-            _ => self.0.binary_search_by(|instance| instance.id().cmp(id)),
+            Some(last) if last.instance.id() < id => Err(self.0.len()),
+            _ => self.0.binary_search_by(|place| place.instance.id().cmp(id)),
         }
     }
 
@@ -149,7 +229,8 @@ impl Instances {
         let (mut old, mut new) = (before.0.as_slice(), after.0.as_slice());
         std::iter::from_fn(move || {
             loop {
-                let (first, second) = (old.first(), new.first());
+                let instance = |place: &'s Place| &place.instance;
+                let (first, second) = (old.first().map(instance), new.first().map(instance));
                 let order = match (first, second) {
                     (None, None) => return None,
                     (Some(_), None) => Ordering::Less,
@@ -180,7 +261,7 @@ impl From<Vec<Arc<Instance>>> for Instances {
     fn from(mut instances: Vec<Arc<Instance>>) -> Self {
         // Costs a look at each where they are in order already.
         instances.sort_by(|one, other| one.id().cmp(other.id()));
-        Self(instances, Frozen::default())
+        Self(instances.into_iter().map(Place::new).collect(), Frozen::default())
     }
 }
 
@@ -199,7 +280,7 @@ impl Index<&str> for Instances {
 
     fn index(&self, id: &str) -> &Instance {
         let at = self.position(id).unwrap_or(usize::MAX);
-        &self.0[at]
+        &self.0[at].instance
     }
 }
 
@@ -218,7 +299,7 @@ mod tests {
         assert_eq!(all.ids().collect::<String>(), "abc");
         assert!(all.insert(Arc::new(Instance::new("b", None, [("k", "v")]))).is_some());
         assert_eq!((all.len(), all["b"].attributes().get("k")), (3, Some("v")));
-        assert_eq!(all.after("a").iter().map(|instance| instance.id()).collect::<String>(), "bc");
+        assert_eq!(all.after("a").map(|instance| instance.id()).collect::<String>(), "bc");
         assert_eq!(all.after("bb").len(), 1);
         assert!(all.remove("a").is_some() && all.remove("a").is_none());
         assert!(!all.contains("a") && all.contains("b"));

@@ -20,7 +20,7 @@ pub mod validate;
 pub use attributes::{Attributes, Pairs, fits, fits_pair};
 pub use id::{NamespaceId, OperationId, ServiceId};
 pub use instance::{HealthStatus, Instance, KnownAttribute};
-pub use instances::Instances;
+pub use instances::{Glance, Instances};
 pub use namespace::{Namespace, NamespaceType, State, ZoneSource, hosted_zone_id};
 pub use network::{Network, NetworkFault};
 pub use selection::Selection;

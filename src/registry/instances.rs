@@ -21,7 +21,7 @@ impl Draft<'_> {
     pub(super) fn put_instance(&mut self, id: ServiceId, mut instance: Instance) -> Result<Outcome, Refusal> {
         let entry = self.service(id).ok_or_else(|| Refusal::NoService(id.to_string()))?;
         let at = entry.service.instances.position(instance.id());
-        let known = at.ok().and_then(|at| entry.service.instances.iter().nth(at));
+        let known = at.ok().and_then(|at| entry.service.instances.at(at));
         if let Some(known) = known {
             if !known.declared && !known.draining && known.attributes() == instance.attributes() {
                 self.renew(id, instance.id(), instance.lease());
@@ -54,7 +54,7 @@ impl Draft<'_> {
         let namespace = self.namespace(entry.namespace).ok_or_else(|| Refusal::NoService(id.to_string()))?;
         operation.iter_mut().for_each(|operation| operation.namespace = Some(namespace.id));
         let at = entry.service.instances.position(&instance_id);
-        let known = at.ok().and_then(|at| entry.service.instances.iter().nth(at));
+        let known = at.ok().and_then(|at| entry.service.instances.at(at));
         if let Some(known) = known {
             may_change(entry, known)?;
             let is_replay = creator_request_id.is_some()
@@ -86,7 +86,7 @@ impl Draft<'_> {
         at: Result<usize, usize>,
     ) -> Result<Outcome, Refusal> {
         let entry = self.service(id).ok_or_else(|| Refusal::NoService(id.to_string()))?;
-        let known = at.ok().and_then(|at| entry.service.instances.iter().nth(at));
+        let known = at.ok().and_then(|at| entry.service.instances.at(at));
         let had_lease = known.is_some_and(|known| known.lease().is_some());
         let entry_revision = entry.instances_revision;
         if known.is_none()

@@ -3,7 +3,7 @@
 //! Which instances answer is decided here, not per query: the healthy ones, or all of them where none is healthy
 //! (Route 53 Developer Guide, "Multivalue answer routing": fail-open).
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use super::draft::{NodeDraft, RrSetDraft, ServiceEntry};
 use super::edit::Editor;
@@ -11,7 +11,7 @@ use super::encode::static_flags;
 use super::fill::Fill;
 use super::node::{Flags, Layer};
 use crate::model::{
-    DnsRecord, HealthStatus, Instance, Instances, NamespaceType, RecordType, RoutingPolicy, Service, ZoneSource,
+    DnsRecord, Glance, Instance, Instances, NamespaceType, RecordType, RoutingPolicy, Service, ZoneSource,
 };
 use crate::wire::types::rtype;
 use crate::wire::{MAX_LABEL, MAX_LENGTH, Name, NameError, wire_labels};
@@ -241,6 +241,8 @@ fn put_instance(editor: &mut Editor<'_>, zone: &Zone, name: &Name, instance: &In
 #[derive(Clone, Copy)]
 struct Shown<'s> {
     instance: &'s Instance,
+    is_unhealthy: bool,
+    draining: bool,
     v4: Option<[u8; 4]>,
     v6: Option<[u8; 16]>,
     port: Option<u16>,
@@ -249,14 +251,21 @@ struct Shown<'s> {
 impl<'s> Shown<'s> {
     /// That of each instance, in their order.
     fn of_all(service: &'s Service) -> Vec<Self> {
-        service.instances.iter().map(|instance| Self::of(instance)).collect()
+        // What A records show is known without a look into the instances, of which most do not change.
+        let is_enough = service.dns_records.iter().all(|record| record.record_type == RecordType::A);
+        service.instances.glances().map(|glance| Self::of(glance, is_enough)).collect()
     }
 
-    fn of(instance: &'s Instance) -> Self {
-        let mut shown = Self { instance, v4: None, v6: None, port: None };
+    /// That of one, with its IPv4 address alone if that `is_enough`.
+    fn of(glance: Glance<'s>, is_enough: bool) -> Self {
+        let Glance { instance, ipv4, is_unhealthy, draining } = glance;
+        let v4 = ipv4.map(|address| address.octets());
+        let mut shown = Self { instance, is_unhealthy, draining, v4, v6: None, port: None };
+        if is_enough {
+            return shown;
+        }
         for (key, value) in instance.attributes().iter() {
             match key {
-                "AWS_INSTANCE_IPV4" => shown.v4 = value.parse().ok().map(|address: Ipv4Addr| address.octets()),
                 "AWS_INSTANCE_IPV6" => shown.v6 = value.parse().ok().map(|address: Ipv6Addr| address.octets()),
                 "AWS_INSTANCE_PORT" => shown.port = value.parse().ok(),
                 _ => {}
@@ -271,7 +280,7 @@ fn service_draft(service: &Service, is_below: bool) -> Result<NodeDraft, NameErr
     let all = Shown::of_all(service);
     let set = |record: &DnsRecord| record_set(service, &all, record);
     let sets = service.dns_records.iter().map(set).collect::<Result<_, _>>()?;
-    let is_empty = service.instances.iter().all(|instance| instance.draining);
+    let is_empty = service.instances.glances().all(|glance| glance.draining);
     let flags = if is_empty { Flags::NO_INSTANCES } else { Flags::default() };
     let has_names = is_below && !targets(Some(service)).is_empty();
     Ok(NodeDraft { flags: if has_names { flags.with(Flags::INSTANCES_BELOW) } else { flags }, sets })
@@ -320,8 +329,8 @@ fn record_set(
 /// something to give where none of them is healthy. One that drains never answers.
 fn answering<'a, 's, T>(all: &'a [Shown<'s>], pick: impl Fn(&'a Shown<'s>) -> Option<T>) -> Vec<T> {
     let picked = |healthy_only: bool| {
-        let instances = all.iter().filter(|one| !one.instance.draining);
-        let answering = instances.filter(move |one| !healthy_only || one.instance.status != HealthStatus::Unhealthy);
+        let instances = all.iter().filter(|one| !one.draining);
+        let answering = instances.filter(move |one| !healthy_only || !one.is_unhealthy);
         answering.filter_map(&pick).collect()
     };
     let healthy: Vec<T> = picked(true);

@@ -37,11 +37,11 @@ impl Call<'_> {
         let entry = self.service(service_id(&input.service_id)?)?;
         let page = Page::of(input.max_results, &input.next_token);
         let rest = entry.service.instances.after(std::str::from_utf8(page.after).unwrap_or_default());
-        let shown = rest.get(..page.limit).unwrap_or(rest);
-        let last = shown.last().filter(|_| rest.len() > shown.len());
+        let shown = rest.clone().take(page.limit);
+        let last = shown.clone().last().filter(|_| rest.len() > shown.len());
         self.reply(&ListInstancesOutput {
             resource_owner: &self.actions.account,
-            instances: shown.iter().map(|instance| self.shown_instance(instance)).collect(),
+            instances: shown.map(|instance| self.shown_instance(instance)).collect(),
             next_token: last.map(|instance| NextToken(instance.id().as_bytes().into())),
         })
     }

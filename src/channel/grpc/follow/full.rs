@@ -77,7 +77,7 @@ impl Chunks {
         let mut size = 0;
         while size < MESSAGE {
             if let Some((instances, id, at)) = &mut self.current {
-                if let Some(instance) = instances.iter().as_slice().get(*at) {
+                if let Some(instance) = instances.at(*at) {
                     let instance = shown::instance(id.clone(), instance);
                     size += instance.encoded_len() + 4;
                     chunk.instances.push(instance);
