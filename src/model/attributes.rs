@@ -186,6 +186,11 @@ impl<'a> Pairs<'a> {
         Self(packed)
     }
 
+    /// Octets that they are packed in.
+    pub(crate) fn size(self) -> usize {
+        self.0.len()
+    }
+
     /// The value of `key`.
     pub fn get(self, key: &str) -> Option<&'a str> {
         self.iter().find_map(|(name, value)| (name == key).then_some(value))

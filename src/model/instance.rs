@@ -188,6 +188,13 @@ impl Instance {
         self
     }
 
+    /// Looks at what it points to, from end to end.
+    pub(crate) fn look(&self) -> usize {
+        let octets = self.packed.as_bytes();
+        let octet = |octet: Option<&u8>| octet.copied().map_or(0, usize::from);
+        octets.iter().step_by(64).map(|one| usize::from(*one)).sum::<usize>() + octet(octets.last())
+    }
+
     /// The id, unique in its service.
     pub fn id(&self) -> &str {
         self.packed.get(..self.id_length.into()).unwrap_or_default()

@@ -3,9 +3,11 @@
 //! The registry's thread alone writes, once a batch and for as long as it takes to put the changed entries in. Readers
 //! lock for a lookup and leave with shared entries, which nobody changes any more.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use foldhash::HashMap;
 
 use super::entry::{NamespaceEntry, ServiceEntry};
 use super::shelf::Shelf;

@@ -1,8 +1,10 @@
 //! From a draft to snapshots: which names of which tables change.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt, HashSet};
 
 use super::command::Refusal;
 use super::draft::Draft;
@@ -23,8 +25,8 @@ struct Edit<'d> {
 /// Views and zones of the namespaces that are looked at, before and after.
 #[derive(Default)]
 struct Apexes {
-    before: foldhash::HashMap<NamespaceId, Option<(usize, Rc<Zone>)>>,
-    after: foldhash::HashMap<NamespaceId, Option<(usize, Rc<Zone>)>>,
+    before: HashMap<NamespaceId, Option<(usize, Rc<Zone>)>>,
+    after: HashMap<NamespaceId, Option<(usize, Rc<Zone>)>>,
 }
 
 impl Apexes {
@@ -79,7 +81,7 @@ pub(super) fn compile<'t>(draft: &Draft<'t>, revision: u64) -> Result<Compiled<'
     let mut counts = HashMap::new();
     for (id, after) in &draft.services {
         let before = draft.catalog.services.get(id).map(|entry| &**entry);
-        let after = after.as_ref();
+        let after = after.as_deref();
         touched.extend(before.into_iter().chain(after).map(|entry| entry.namespace));
         count_instances(&mut counts, draft, &mut apexes, before, after);
         edits.extend(edit(draft, &mut apexes, before, after).into_iter().flatten());

@@ -34,7 +34,7 @@ pub(super) struct Draft<'c> {
     /// Namespaces as they will be; `None`: gone.
     pub(super) namespaces: HashMap<NamespaceId, Option<NamespaceEntry>>,
     /// Services as they will be.
-    pub(super) services: HashMap<ServiceId, Option<ServiceEntry>>,
+    pub(super) services: HashMap<ServiceId, Option<Arc<ServiceEntry>>>,
     /// Those of which more changes than that instances are registered: their own rows are written.
     rewritten: HashSet<ServiceId>,
     /// Declared zones as they will be, if they change.
@@ -120,7 +120,7 @@ impl<'c> Draft<'c> {
     /// The service, as changed.
     pub(super) fn service(&self, id: ServiceId) -> Option<&ServiceEntry> {
         match self.services.get(&id) {
-            Some(entry) => entry.as_ref(),
+            Some(entry) => entry.as_deref(),
             None => self.catalog.services.get(&id).map(|entry| &**entry),
         }
     }
@@ -138,7 +138,7 @@ impl<'c> Draft<'c> {
         let known = self.catalog.services.named(namespace, name, is_exact)?;
         // One that has gone or is called otherwise, where its namespace changed its type, and its name has another key.
         let is_called = |entry: &ServiceEntry| entry.name.eq_ignore_ascii_case(name);
-        let stays = self.services.get(&known).is_none_or(|entry| entry.as_ref().is_some_and(is_called));
+        let stays = self.services.get(&known).is_none_or(|entry| entry.as_deref().is_some_and(is_called));
         stays.then_some(known)
     }
 
@@ -186,8 +186,9 @@ impl<'c> Draft<'c> {
     /// The service, to have an instance registered in it whose row tells the instances revision.
     pub(super) fn edit_registered(&mut self, id: ServiceId) -> Option<&mut ServiceEntry> {
         let catalog = self.catalog;
-        let known = || catalog.services.get(&id).map(|entry| ServiceEntry::clone(entry));
-        self.services.entry(id).or_insert_with(known).as_mut()
+        let known = || catalog.services.get(&id).map(|entry| Arc::new(ServiceEntry::clone(entry)));
+        // Nobody else has it: it is not copied again.
+        self.services.entry(id).or_insert_with(known).as_mut().map(Arc::make_mut)
     }
 
     /// Puts a namespace.
@@ -217,7 +218,7 @@ impl<'c> Draft<'c> {
             self.names.insert((entry.namespace, key), Some(entry.id));
         }
         self.rewritten.insert(entry.id);
-        self.services.insert(entry.id, Some(entry));
+        self.services.insert(entry.id, Some(Arc::new(entry)));
     }
 
     /// Takes the name of a service from it, which gets another one; unless somebody has that name already.
@@ -339,7 +340,7 @@ impl<'c> Draft<'c> {
         // A declared namespace is kept with what the API put into it.
         let mut holders: HashSet<NamespaceId> = HashSet::new();
         for (id, entry) in &self.services {
-            let kept = entry.as_ref().filter(|entry| {
+            let kept = entry.as_deref().filter(|entry| {
                 !matches!(entry.owner, Owner::File(_)) || entry.service.instances.iter().any(|one| !one.declared)
             });
             holders.extend(kept.map(|entry| entry.namespace));
@@ -373,7 +374,7 @@ impl<'c> Draft<'c> {
     pub(super) fn into_parts(self) -> Parts {
         Parts {
             namespaces: self.namespaces.into_iter().map(|(id, entry)| (id, entry.map(Arc::new))).collect(),
-            services: self.services.into_iter().map(|(id, entry)| (id, entry.map(Arc::new))).collect(),
+            services: self.services.into_iter().collect(),
             names: self.names,
             keys: Vec::new(),
             http_names: self.http_names,

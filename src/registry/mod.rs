@@ -12,6 +12,7 @@
 //! store works, the next batch gathers; nothing ever waits for company. Of a large batch, the store writes while the
 //! tables are finished, of which nothing can fail any more; it is published when both are done.
 
+mod ahead;
 mod catalog;
 mod command;
 mod compile;
@@ -310,7 +311,13 @@ impl Registry {
             self.due.pop();
         }
         let mut outcomes = Vec::with_capacity(batch.len());
-        for (command, operation) in batch {
+        let mut commands = batch.into_iter();
+        loop {
+            if outcomes.len() % ahead::TOGETHER == 0 {
+                let next = commands.as_slice();
+                draft.look_ahead(next.get(..ahead::TOGETHER).unwrap_or(next));
+            }
+            let Some((command, operation)) = commands.next() else { break };
             let is_declaration = command.is_declaration();
             let outcome = draft.apply(command, operation);
             if is_declaration && outcome.is_err() {

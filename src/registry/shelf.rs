@@ -56,6 +56,11 @@ impl Shelf {
         self.entry(*found).map(|entry| entry.id)
     }
 
+    /// Where the service of a namespace that is called `name` most likely is. No service is looked at for that.
+    pub(super) fn likely_named(&self, namespace: NamespaceId, name: &str) -> Option<u32> {
+        self.by_name.find(name_hash(&self.random, namespace, name), |_| true).copied()
+    }
+
     /// Puts a service; returns the one that had the id.
     pub(super) fn insert(&mut self, id: ServiceId, entry: Arc<ServiceEntry>) -> Option<Arc<ServiceEntry>> {
         let Some(place) = self.place(&id) else {
@@ -105,13 +110,13 @@ impl Shelf {
     }
 
     /// Where a service is.
-    fn place(&self, id: &ServiceId) -> Option<u32> {
+    pub(super) fn place(&self, id: &ServiceId) -> Option<u32> {
         let hash = self.random.hash_one(id);
         self.by_id.find(hash, |place| place_id(&self.places, *place) == Some(id)).copied()
     }
 
     /// The service in a place.
-    fn entry(&self, place: u32) -> Option<&Arc<ServiceEntry>> {
+    pub(super) fn entry(&self, place: u32) -> Option<&Arc<ServiceEntry>> {
         entry(&self.places, place)
     }
 
