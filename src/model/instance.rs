@@ -107,11 +107,15 @@ impl Instance {
         Some(Self { packed, known, id_length, creator_length, ..Self::new("", None, []) })
     }
 
-    /// Creator request id and attributes in one text, all written out, and the octets of the first.
-    pub fn packed(&self) -> (String, u16) {
-        let mut packed = self.creator_request_id().unwrap_or_default().to_owned();
+    /// Creator request id and attributes in one text, all written out, and the octets of the first, for `read`.
+    pub fn with_packed<T>(&self, read: impl FnOnce(&str, u16) -> T) -> T {
+        let mut packed = BUFFER.take();
+        packed.clear();
+        packed.push_str(self.creator_request_id().unwrap_or_default());
         attributes::pack(&mut packed, self.attributes().iter());
-        (packed, self.creator_length)
+        let result = read(&packed, self.creator_length);
+        BUFFER.set(packed);
+        result
     }
 
     /// Appends it to frozen ones: octets of the id, status and marks, octets of the rest (2), the id, and the rest. False
@@ -381,7 +385,7 @@ mod tests {
             ("own", ""),
         ];
         let made = Instance::new("i", Some("creator"), pairs);
-        let (packed, creator_length) = made.packed();
+        let (packed, creator_length) = made.with_packed(|packed, length| (packed.to_owned(), length));
         let read = Instance::from_packed("i", &packed, creator_length).unwrap();
         assert_eq!(made, read);
         for one in [made, read] {

@@ -205,13 +205,23 @@ impl Instances {
         Self(list, Frozen::default())
     }
 
+    /// Looks at the list.
+    pub(crate) fn glance(&self) -> usize {
+        self.0.iter().map(|place| usize::from(place.digest.marks)).sum()
+    }
+
+    /// Looks at the counts of all instances.
+    pub(crate) fn look_at_all(&self) -> usize {
+        self.0.iter().map(|place| Arc::strong_count(&place.instance)).fold(0, usize::wrapping_add)
+    }
+
     /// Looks at all instances from outside, so that what a copy counts is at hand, and finds the one that most likely has
     /// the id.
     pub(crate) fn look(&self, id: &str) -> Option<&Arc<Instance>> {
         if self.0.len() > SCANNED {
             return self.get(id);
         }
-        black_box(self.0.iter().map(|place| Arc::strong_count(&place.instance)).fold(0, usize::wrapping_add));
+        black_box(self.look_at_all());
         let hash = hash(id);
         self.0.iter().find(|place| place.digest.hash == hash).map(|place| &place.instance)
     }

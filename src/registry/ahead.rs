@@ -52,13 +52,30 @@ impl Draft<'_> {
         }
         let entries = targets.iter().filter_map(|(place, id)| Some((&**self.catalog.services.entry(*place)?, *id)));
         let entries: Vec<(&ServiceEntry, &str)> = entries.collect();
-        black_box(entries.iter().map(|(entry, _)| entry.glance()).fold(0, usize::wrapping_add));
-        black_box(entries.iter().map(|(entry, _)| entry.look()).fold(0, usize::wrapping_add));
+        glance(entries.iter().map(|(entry, _)| *entry));
         let instances = entries.into_iter().map(|(entry, id)| entry.service.instances.look(id));
         let instances: Vec<_> = instances.collect();
         let instances = instances.into_iter().flatten();
         black_box(instances.map(|instance| instance.look()).fold(0, usize::wrapping_add));
     }
+}
+
+/// Looks at services, but not at their instances.
+fn glance<'e>(entries: impl Iterator<Item = &'e ServiceEntry> + Clone) {
+    black_box(entries.clone().map(ServiceEntry::glance).fold(0, usize::wrapping_add));
+    black_box(entries.map(ServiceEntry::look).fold(0, usize::wrapping_add));
+}
+
+/// Looks at services and the lists of their instances.
+pub(super) fn glance_at<'e>(entries: impl Iterator<Item = &'e Arc<ServiceEntry>> + Clone) {
+    glance(entries.clone().map(|entry| &**entry));
+    black_box(entries.map(|entry| entry.service.instances.glance()).fold(0, usize::wrapping_add));
+}
+
+/// Looks at services that go with all that is counted in them.
+pub(super) fn look_at<'e>(entries: impl Iterator<Item = &'e Arc<ServiceEntry>> + Clone) {
+    glance(entries.clone().map(|entry| &**entry));
+    black_box(entries.map(|entry| entry.service.instances.look_at_all()).fold(0, usize::wrapping_add));
 }
 
 impl ServiceEntry {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt, HashSet};
 
+use super::ahead;
 use super::command::Refusal;
 use super::draft::Draft;
 use super::entry::{NamespaceEntry, Owner, ServiceEntry};
@@ -79,9 +80,14 @@ pub(super) fn compile<'t>(draft: &Draft<'t>, revision: u64) -> Result<Compiled<'
     let mut edits = Vec::with_capacity(draft.services.len());
     let mut apexes = Apexes::default();
     let mut counts = HashMap::new();
-    for (id, after) in &draft.services {
-        let before = draft.catalog.services.get(id).map(|entry| &**entry);
-        let after = after.as_deref();
+    let services = draft.services.iter().map(|(id, after)| (draft.catalog.services.get(id), after.as_ref()));
+    let services: Vec<_> = services.collect();
+    for (at, (before, after)) in services.iter().enumerate() {
+        if at % ahead::TOGETHER == 0 {
+            let next = services.iter().skip(at).take(ahead::TOGETHER);
+            ahead::glance_at(next.flat_map(|(before, after)| before.iter().chain(after)).copied());
+        }
+        let (before, after) = (before.map(|entry| &**entry), after.map(|entry| &**entry));
         touched.extend(before.into_iter().chain(after).map(|entry| entry.namespace));
         count_instances(&mut counts, draft, &mut apexes, before, after);
         edits.extend(edit(draft, &mut apexes, before, after).into_iter().flatten());
@@ -123,7 +129,10 @@ pub(super) fn compile<'t>(draft: &Draft<'t>, revision: u64) -> Result<Compiled<'
     for id in &touched {
         put_apex(draft, *id, &zones, revision, &mut editors)?;
     }
-    for Edit { name, before, after } in &edits {
+    for (at, Edit { name, before, after }) in edits.iter().enumerate() {
+        if at % ahead::TOGETHER == 0 {
+            look_ahead(draft, edits.iter().skip(at).take(ahead::TOGETHER));
+        }
         if let Some((view, zone, service)) = after {
             let same = before.as_ref().filter(|(other, before, _)| other == view && before.apex == zone.apex);
             let before = same.map(|(_, _, service)| *service);
@@ -147,6 +156,14 @@ pub(super) fn compile<'t>(draft: &Draft<'t>, revision: u64) -> Result<Compiled<'
     let stays = touched.into_iter().filter(|id| draft.namespace(*id).is_some());
     let serials = stays.map(|id| (id, serial(draft, id, revision))).collect();
     Ok(Compiled { editors, revision, serials })
+}
+
+/// Looks at the nodes that the next edits change.
+fn look_ahead<'e>(draft: &Draft<'_>, edits: impl Iterator<Item = &'e Edit<'e>> + Clone) {
+    for (view, table) in draft.tables.iter().enumerate() {
+        let here = edits.clone().filter_map(|edit| Some((edit.name, edit.after.as_ref()?)));
+        table.look_ahead(here.filter(|(_, (of, ..))| *of == view).map(|(name, (_, zone, _))| (name, &zone.apex)));
+    }
 }
 
 /// The editor of a view's table.

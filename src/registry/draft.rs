@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
-use super::Settings;
+use super::{Settings, ahead};
 use super::catalog::Catalog;
 use super::command::{Outcome, Refusal};
 use super::entry::{NamespaceEntry, Owner, ServiceEntry};
@@ -372,9 +372,11 @@ impl<'c> Draft<'c> {
 
     /// Everything to change.
     pub(super) fn into_parts(self) -> Parts {
+        let catalog = self.catalog;
+        let change = |(id, after)| ServiceChange { id, place: catalog.services.place(&id), after };
         Parts {
             namespaces: self.namespaces.into_iter().map(|(id, entry)| (id, entry.map(Arc::new))).collect(),
-            services: self.services.into_iter().collect(),
+            services: self.services.into_iter().map(change).collect(),
             names: self.names,
             keys: Vec::new(),
             http_names: self.http_names,
@@ -395,10 +397,40 @@ fn declared(owner: &Owner, what: impl FnOnce() -> String) -> Result<(), Refusal>
     }
 }
 
+/// What becomes of a service.
+pub(super) struct ServiceChange {
+    pub(super) id: ServiceId,
+    /// Where the catalog has it, if it does.
+    pub(super) place: Option<u32>,
+    /// As it will be; `None`: it goes.
+    pub(super) after: Option<Arc<ServiceEntry>>,
+}
+
+impl ServiceChange {
+    /// Puts the change into the catalog.
+    fn install(self, catalog: &mut Catalog) {
+        let Self { id, place, after } = self;
+        match after.as_ref().map(|entry| &entry.service.health_check) {
+            Some(HealthCheck::Probe(_)) => catalog.probed.insert(id),
+            _ => !catalog.probed.is_empty() && catalog.probed.remove(&id),
+        };
+        let count = |entry: Option<&ServiceEntry>| entry.map_or(0, |entry| entry.service.instances.len());
+        let (now, ttl) = (count(after.as_deref()), after.as_ref().map_or(0, |entry| entry.greatest_ttl()));
+        let before = match after {
+            Some(entry) => catalog.services.insert(id, place, entry),
+            None => catalog.services.remove(&id),
+        };
+        if let Some(before) = before.as_ref().filter(|before| before.greatest_ttl() > ttl) {
+            catalog.note_former_ttl(id, before.greatest_ttl());
+        }
+        catalog.instances = catalog.instances + now - count(before.as_deref());
+    }
+}
+
 /// What a draft comes to.
 pub(super) struct Parts {
     pub(super) namespaces: Vec<(NamespaceId, Option<Arc<NamespaceEntry>>)>,
-    pub(super) services: Vec<(ServiceId, Option<Arc<ServiceEntry>>)>,
+    pub(super) services: Vec<ServiceChange>,
     names: HashMap<(NamespaceId, Box<str>), Option<ServiceId>>,
     /// Names of services that came beside the draft.
     keys: Vec<(NamespaceId, Box<str>, ServiceId)>,
@@ -418,7 +450,7 @@ impl Parts {
     pub(super) fn add_services(&mut self, services: impl Iterator<Item = (ServiceEntry, Box<str>)>) {
         for (entry, key) in services {
             self.keys.push((entry.namespace, key, entry.id));
-            self.services.push((entry.id, Some(Arc::new(entry))));
+            self.services.push(ServiceChange { id: entry.id, place: None, after: Some(Arc::new(entry)) });
         }
     }
 
@@ -442,21 +474,12 @@ impl Parts {
                 }
             }
         }
-        for (id, entry) in self.services {
-            let after = entry.as_ref().map_or(0, |entry| entry.service.instances.len());
-            match entry.as_ref().map(|entry| &entry.service.health_check) {
-                Some(HealthCheck::Probe(_)) => catalog.probed.insert(id),
-                _ => catalog.probed.remove(&id),
-            };
-            let ttl = entry.as_ref().map_or(0, |entry| entry.greatest_ttl());
-            let before = match entry {
-                Some(entry) => catalog.services.insert(id, entry),
-                None => catalog.services.remove(&id),
-            };
-            if let Some(before) = before.as_ref().filter(|before| before.greatest_ttl() > ttl) {
-                catalog.note_former_ttl(id, before.greatest_ttl());
-            }
-            catalog.instances = catalog.instances + after - before.map_or(0, |entry| entry.service.instances.len());
+        let mut services = self.services.into_iter();
+        while !services.as_slice().is_empty() {
+            let next = services.as_slice();
+            let next = next.get(..ahead::TOGETHER).unwrap_or(next);
+            ahead::look_at(next.iter().filter_map(|change| catalog.services.known(change.place?, &change.id)));
+            services.by_ref().take(ahead::TOGETHER).for_each(|change| change.install(catalog));
         }
         let mut keys = self.keys;
         keys.sort_unstable();

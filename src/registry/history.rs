@@ -8,9 +8,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
+use super::ahead;
 use super::catalog::Catalog;
 use super::command::Refusal;
-use super::draft::Parts;
+use super::draft::{Parts, ServiceChange};
 use super::entry::{NamespaceEntry, ServiceEntry};
 use super::state_hash::Hasher;
 use crate::model::{Instance, Instances, NamespaceId, Revision, ServiceId};
@@ -84,8 +85,13 @@ impl Entry {
                 entry.namespaces.push((*id, after.clone()));
             }
         }
-        for (id, after) in &parts.services {
-            let (before, after) = (catalog.services.get(id), after.as_ref());
+        let known = |change: &ServiceChange| catalog.services.known(change.place?, &change.id);
+        for (at, change) in parts.services.iter().enumerate() {
+            if at % ahead::TOGETHER == 0 {
+                let next = parts.services.iter().skip(at).take(ahead::TOGETHER);
+                ahead::glance_at(next.clone().filter_map(known).chain(next.filter_map(|one| one.after.as_ref())));
+            }
+            let (id, before, after) = (&change.id, known(change), change.after.as_ref());
             let Some(namespace) = after.or(before).map(|one| one.namespace) else { continue };
             // Most changes are of instances alone.
             if !before.zip(after).is_some_and(|(before, after)| before.shows_as(after)) {

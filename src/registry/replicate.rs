@@ -92,7 +92,7 @@ fn change_instances(catalog: &mut Catalog, id: ServiceId, change: impl FnOnce(&m
     if let Some(entry) = catalog.services.get(&id).filter(|entry| &*entry.name != ".") {
         let mut entry = ServiceEntry::clone(entry);
         change(&mut entry.service.instances);
-        catalog.services.insert(id, Arc::new(entry));
+        catalog.services.insert(id, None, Arc::new(entry));
     }
 }
 

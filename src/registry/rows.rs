@@ -19,7 +19,7 @@ const SERVICE_KEY: usize = 16;
 
 /// The key of an instance: those of one service lie together, in the order of their ids.
 pub(super) fn instance_key(service: ServiceId, id: &str) -> Box<[u8]> {
-    [service.as_bytes(), id.as_bytes()].concat().into()
+    [service.as_bytes().as_slice(), id.as_bytes()].concat().into()
 }
 
 /// The key of an operation: by age.
@@ -181,24 +181,25 @@ pub(super) fn encode_service(entry: &ServiceEntry) -> Box<[u8]> {
 /// The value of an instance's row, with the instances revision of its registration where its service's row may not say
 /// it.
 pub(super) fn encode_instance(instance: &Instance, revision: Option<u64>) -> Box<[u8]> {
-    let (packed, creator_length) = instance.packed();
-    let row = InstanceRow {
-        creator_length,
-        packed: &packed,
-        status: number(&STATUSES, &instance.status) | if instance.draining { DRAINING } else { 0 },
-        status_due: instance.status_due,
-        operation: instance.operation.0,
-    };
-    let numbers = [u64::from(creator_length), packed.len() as u64, row.status_due, row.operation];
-    let numbers = numbers.into_iter().chain(revision);
-    let length = 1 + packed.len() + numbers.map(varint_length).sum::<usize>();
-    // There are many of them: one allocation each, and of the right size.
-    let octets = postcard::to_extend(&row, Vec::with_capacity(length)).unwrap_or_default();
-    let octets = match revision {
-        Some(revision) => postcard::to_extend(&revision, octets).unwrap_or_default(),
-        None => octets,
-    };
-    octets.into()
+    instance.with_packed(|packed, creator_length| {
+        let row = InstanceRow {
+            creator_length,
+            packed,
+            status: number(&STATUSES, &instance.status) | if instance.draining { DRAINING } else { 0 },
+            status_due: instance.status_due,
+            operation: instance.operation.0,
+        };
+        let numbers = [u64::from(creator_length), packed.len() as u64, row.status_due, row.operation];
+        let numbers = numbers.into_iter().chain(revision);
+        let length = 1 + packed.len() + numbers.map(varint_length).sum::<usize>();
+        // There are many of them: one allocation each, and of the right size.
+        let octets = postcard::to_extend(&row, Vec::with_capacity(length)).unwrap_or_default();
+        let octets = match revision {
+            Some(revision) => postcard::to_extend(&revision, octets).unwrap_or_default(),
+            None => octets,
+        };
+        octets.into()
+    })
 }
 
 /// Octets of a number in postcard: seven bits each.

@@ -61,9 +61,21 @@ impl Shelf {
         self.by_name.find(name_hash(&self.random, namespace, name), |_| true).copied()
     }
 
-    /// Puts a service; returns the one that had the id.
-    pub(super) fn insert(&mut self, id: ServiceId, entry: Arc<ServiceEntry>) -> Option<Arc<ServiceEntry>> {
-        let Some(place) = self.place(&id) else {
+    /// The service of this id, which was in a place.
+    pub(super) fn known(&self, place: u32, id: &ServiceId) -> Option<&Arc<ServiceEntry>> {
+        let (known, entry) = self.places.get(place as usize)?.as_ref()?;
+        if known == id { Some(entry) } else { None }
+    }
+
+    /// Puts a service, which was in a place if that is known; returns the one that had the id.
+    pub(super) fn insert(
+        &mut self,
+        id: ServiceId,
+        place: Option<u32>,
+        entry: Arc<ServiceEntry>,
+    ) -> Option<Arc<ServiceEntry>> {
+        let place = place.filter(|place| place_id(&self.places, *place) == Some(&id));
+        let Some(place) = place.or_else(|| self.place(&id)) else {
             self.add(id, entry);
             return None;
         };
@@ -200,15 +212,21 @@ mod tests {
         for _ in 0..2000 {
             let number = random.u128(..50);
             let (id, entry) = service(number, 1 + number % 2, &format!("S{number}-{}", random.u8(..3)));
-            match random.u8(..3) {
+            match random.u8(..4) {
                 0 => assert_eq!(shelf.remove(&id), model.remove(&id)),
-                _ => assert_eq!(shelf.insert(id, Arc::clone(&entry)), model.insert(id, entry)),
+                1 => assert_eq!(shelf.insert(id, None, Arc::clone(&entry)), model.insert(id, entry)),
+                // A place that is not, or no longer, its own counts for nothing.
+                _ => {
+                    let place = shelf.place(&id).or(Some(random.u32(..60)));
+                    assert_eq!(shelf.insert(id, place, Arc::clone(&entry)), model.insert(id, entry));
+                }
             }
             let found: Vec<_> = shelf.range(..).map(|(id, entry)| (*id, Arc::clone(entry))).collect();
             assert_eq!(found, model.iter().map(|(id, entry)| (*id, Arc::clone(entry))).collect::<Vec<_>>());
             assert!(shelf.keys().eq(model.keys()));
             for (id, entry) in &model {
                 assert_eq!(shelf.get(id), Some(entry));
+                assert_eq!(shelf.place(id).and_then(|place| shelf.known(place, id)), Some(entry));
                 assert_eq!(shelf.named(entry.namespace, &entry.name.to_lowercase(), false), Some(*id));
                 assert_eq!(shelf.named(entry.namespace, &entry.name.to_lowercase(), true), None);
                 assert_eq!(shelf.named(entry.namespace, &entry.name, true), Some(*id));

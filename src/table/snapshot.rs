@@ -1,10 +1,11 @@
 //! One immutable table.
 
+use std::hint::black_box;
 use std::sync::Arc;
 
 use super::node::Node;
 use super::shard::{self, Shard};
-use crate::wire::{Name, NameKey, ShortKey};
+use crate::wire::{MAX_LENGTH, Name, NameKey, ShortKey};
 
 /// Shards of one group: an edit copies the pointers of one group for each shard it changes.
 pub(super) const GROUP: usize = 64;
@@ -123,6 +124,32 @@ impl Snapshot {
     /// The node of `key`, whose [`Self::hash`] is at hand.
     pub(super) fn find_hashed(&self, hash: u64, key: &NameKey) -> Option<Node<'_>> {
         shard::find(self.shard(self.shard_index(hash)), hash, |node| node.is(key.words(), key.length()))
+    }
+
+    /// Looks at the nodes of labels below apexes, which are about to be asked for: in short loops, in which a processor
+    /// waits for many places in memory at once.
+    pub(crate) fn look_ahead<'n>(&self, names: impl Iterator<Item = (&'n str, &'n Name)>) {
+        let (mut key, mut wire) = (NameKey::new(), [0; MAX_LENGTH]);
+        let mut hashes = Vec::new();
+        for (label, apex) in names {
+            let (label, apex) = (label.as_bytes(), apex.as_wire());
+            let length = 1 + label.len() + apex.len();
+            if let Some((first, rest)) = wire.get_mut(..length).and_then(|wire| wire.split_first_mut()) {
+                *first = label.len() as u8;
+                let (own, others) = rest.split_at_mut(label.len());
+                own.copy_from_slice(label);
+                others.copy_from_slice(apex);
+                key.fill(&wire, length);
+                hashes.push(self.hash(&key));
+            }
+        }
+        let shards = hashes.iter().map(|hash| (self.shard(self.shard_index(*hash)), *hash));
+        let shards: Vec<(&Shard, u64)> = shards.collect();
+        let slots = shards.into_iter().map(|(shard, hash)| (shard, shard::first_slot(shard, hash)));
+        let slots: Vec<(&Shard, u64)> = slots.collect();
+        // Where a node of another name comes first, that is looked at, and it does not matter.
+        let looked = slots.into_iter().filter_map(|(shard, slot)| shard.get(slot as u32 as usize));
+        black_box(looked.copied().fold(0, u64::wrapping_add));
     }
 
     /// The node of `name`.

@@ -38,10 +38,15 @@ impl Name {
 
     /// The name of `prefix` (dotted, as in [`Self::parse`]) below this one.
     pub fn child(&self, prefix: &str) -> Result<Self, NameError> {
-        let mut wire = wire_labels(prefix)?;
-        wire.pop();
+        // Just as long as it will be.
+        let mut wire = Vec::with_capacity(prefix.len() + 1 + self.0.len());
+        push_labels(prefix, &mut wire)?;
         wire.extend_from_slice(&self.0);
-        Self::from_wire(&wire)
+        if wire.len() > MAX_LENGTH {
+            return Err(NameError::LongName);
+        }
+        wire.make_ascii_lowercase();
+        Ok(Self(wire.into()))
     }
 
     /// The name one label up; `None` for the root.
@@ -78,8 +83,15 @@ impl Name {
 
 /// The labels of `text` in wire form with the root label, case kept.
 pub(crate) fn wire_labels(text: &str) -> Result<Vec<u8>, NameError> {
-    let text = text.strip_suffix('.').unwrap_or(text);
     let mut wire = Vec::with_capacity(text.len() + 2);
+    push_labels(text, &mut wire)?;
+    wire.push(0);
+    if wire.len() > MAX_LENGTH { Err(NameError::LongName) } else { Ok(wire) }
+}
+
+/// Appends the labels of a dotted text, without the root's.
+fn push_labels(text: &str, wire: &mut Vec<u8>) -> Result<(), NameError> {
+    let text = text.strip_suffix('.').unwrap_or(text);
     for label in text.split('.').filter(|_| !text.is_empty()) {
         match label.len() {
             0 => return Err(NameError::EmptyLabel),
@@ -88,8 +100,7 @@ pub(crate) fn wire_labels(text: &str) -> Result<Vec<u8>, NameError> {
         }
         wire.extend_from_slice(label.as_bytes());
     }
-    wire.push(0);
-    if wire.len() > MAX_LENGTH { Err(NameError::LongName) } else { Ok(wire) }
+    Ok(())
 }
 
 impl fmt::Display for Name {
