@@ -12,20 +12,51 @@ use super::draft::Draft;
 use super::entry::ServiceEntry;
 use super::operation::Operation;
 use super::push::{Push, ServiceName};
-use crate::model::{NamespaceId, ServiceId};
+use crate::model::{Instance, NamespaceId, ServiceId};
 
 /// Commands that are looked at together: what they need fits into the cache of a processor.
 pub(super) const TOGETHER: usize = 128;
 
+/// An instance, as a command has it.
+#[derive(Clone, Copy)]
+enum Target<'c> {
+    /// As it shall be.
+    Instance(&'c Instance),
+    /// Its id alone.
+    Id(&'c str),
+}
+
+impl<'c> Target<'c> {
+    /// Looks at what another thread has written.
+    fn look(self) -> usize {
+        match self {
+            Self::Instance(instance) => instance.look(),
+            Self::Id(id) => first(id),
+        }
+    }
+
+    fn id(self) -> &'c str {
+        match self {
+            Self::Instance(instance) => instance.id(),
+            Self::Id(id) => id,
+        }
+    }
+}
+
+/// The first octet of a text.
+fn first(text: &str) -> usize {
+    text.as_bytes().first().copied().map_or(0, usize::from)
+}
+
 /// The service and the instance that a command changes, if it is one of many.
-fn target(command: &Command) -> Option<(&ServiceName, &str)> {
+fn target(command: &Command) -> Option<(&ServiceName, Target<'_>)> {
     let Command::Push(push) = command else { return None };
     match push {
-        Push::PutInstance { service, instance } => Some((service, instance.id())),
+        Push::PutInstance { service, instance } => Some((service, Target::Instance(instance))),
         Push::RemoveInstance(service, id)
         | Push::SetHealth(service, id, _)
         | Push::Renew(service, id)
-        | Push::Drain(service, id) => Some((service, id)),
+        | Push::Drain(service, id) => Some((service, Target::Id(id))),
         Push::PutNamespace(_) | Push::RemoveNamespace(_) | Push::PutService(_) | Push::RemoveService(_) => None,
     }
 }
@@ -36,9 +67,14 @@ impl Draft<'_> {
         if commands.len() < 2 {
             return;
         }
+        let named = || commands.iter().filter_map(|(command, _)| target(command));
+        let look = |(name, target): (&ServiceName, Target<'_>)| {
+            first(&name.service).wrapping_add(first(&name.namespace)).wrapping_add(target.look())
+        };
+        black_box(named().map(look).fold(0, usize::wrapping_add));
         let mut last: Option<(&str, NamespaceId)> = None;
         let mut targets: Vec<(u32, &str)> = Vec::with_capacity(TOGETHER);
-        for (name, instance) in commands.iter().filter_map(|(command, _)| target(command)) {
+        for (name, target) in named() {
             let namespace = match last {
                 Some((known, id)) if *known == *name.namespace => Some(id),
                 _ => self.find_namespace(&name.namespace),
@@ -48,7 +84,7 @@ impl Draft<'_> {
                 Some(namespace) => self.catalog.services.likely_named(namespace, &name.service),
                 None => ServiceId::parse(&name.service).and_then(|id| self.catalog.services.place(&id)),
             };
-            targets.extend(place.map(|place| (place, instance)));
+            targets.extend(place.map(|place| (place, target.id())));
         }
         let entries = targets.iter().filter_map(|(place, id)| Some((&**self.catalog.services.entry(*place)?, *id)));
         let entries: Vec<(&ServiceEntry, &str)> = entries.collect();
@@ -98,8 +134,7 @@ impl ServiceEntry {
 
     /// Looks at what the entry points to.
     fn look(&self) -> usize {
-        let octet = |octet: Option<&u8>| octet.copied().map_or(0, usize::from);
         let records = self.service.dns_records.first().map_or(0, |record| record.ttl as usize);
-        octet(self.name.as_bytes().first()) + records
+        first(&self.name).wrapping_add(records)
     }
 }

@@ -21,6 +21,8 @@ struct Edit<'d> {
     name: &'d str,
     before: Option<(usize, Rc<Zone>, &'d Service)>,
     after: Option<(usize, Rc<Zone>, &'d Service)>,
+    /// Whether nothing changes but that instances are registered in it.
+    is_registered: bool,
 }
 
 /// Views and zones of the namespaces that are looked at, before and after.
@@ -80,17 +82,20 @@ pub(super) fn compile<'t>(draft: &Draft<'t>, revision: u64) -> Result<Compiled<'
     let mut edits = Vec::with_capacity(draft.services.len());
     let mut apexes = Apexes::default();
     let mut counts = HashMap::new();
-    let services = draft.services.iter().map(|(id, after)| (draft.catalog.services.get(id), after.as_ref()));
+    let services = draft.services.iter();
+    let services =
+        services.map(|(id, after)| (draft.catalog.services.get(id), after.as_ref(), draft.is_registered(*id)));
     let services: Vec<_> = services.collect();
-    for (at, (before, after)) in services.iter().enumerate() {
+    for (at, (before, after, is_registered)) in services.iter().enumerate() {
         if at % ahead::TOGETHER == 0 {
             let next = services.iter().skip(at).take(ahead::TOGETHER);
-            ahead::glance_at(next.flat_map(|(before, after)| before.iter().chain(after)).copied());
+            ahead::glance_at(next.flat_map(|(before, after, _)| before.iter().chain(after)).copied());
         }
         let (before, after) = (before.map(|entry| &**entry), after.map(|entry| &**entry));
         touched.extend(before.into_iter().chain(after).map(|entry| entry.namespace));
         count_instances(&mut counts, draft, &mut apexes, before, after);
-        edits.extend(edit(draft, &mut apexes, before, after).into_iter().flatten());
+        let edits_of = edit(draft, &mut apexes, before, after).into_iter().flatten();
+        edits.extend(edits_of.map(|edit| Edit { is_registered: *is_registered, ..edit }));
     }
     // Where a namespace's own zone comes, goes or moves, so do services that did not change.
     for id in draft.namespaces.keys() {
@@ -98,7 +103,15 @@ pub(super) fn compile<'t>(draft: &Draft<'t>, revision: u64) -> Result<Compiled<'
     }
     let zones = Zones::of(draft);
 
-    for Edit { name, before, after } in &edits {
+    for Edit { name, before, after, is_registered } in &edits {
+        // Where instances only come, nothing goes, unless all of it moves.
+        let moves = || match (before, after) {
+            (Some((old, before, _)), Some((new, after, _))) => (old, &before.apex) != (new, &after.apex),
+            _ => true,
+        };
+        if *is_registered && !moves() {
+            continue;
+        }
         if let Some((view, zone, service)) = before {
             let stays = after.as_ref().filter(|(other, after, _)| other == view && after.apex == zone.apex);
             let stays = stays.map(|(_, _, service)| *service);
@@ -129,7 +142,7 @@ pub(super) fn compile<'t>(draft: &Draft<'t>, revision: u64) -> Result<Compiled<'
     for id in &touched {
         put_apex(draft, *id, &zones, revision, &mut editors)?;
     }
-    for (at, Edit { name, before, after }) in edits.iter().enumerate() {
+    for (at, Edit { name, before, after, is_registered: _ }) in edits.iter().enumerate() {
         if at % ahead::TOGETHER == 0 {
             look_ahead(draft, edits.iter().skip(at).take(ahead::TOGETHER));
         }
@@ -197,12 +210,13 @@ fn edit<'d>(
         Some((view, zone, &entry.service))
     });
     if old.zip(new).is_some_and(|(old, new)| !old.eq_ignore_ascii_case(new)) {
-        let retired = old.filter(|_| before.is_some()).map(|name| Edit { name, before, after: None });
-        let put = new.filter(|_| after.is_some()).map(|name| Edit { name, before: None, after });
+        let retired =
+            old.filter(|_| before.is_some()).map(|name| Edit { name, before, after: None, is_registered: false });
+        let put = new.filter(|_| after.is_some()).map(|name| Edit { name, before: None, after, is_registered: false });
         return [retired, put];
     }
     let name = old.or(new).filter(|_| before.is_some() || after.is_some());
-    [name.map(|name| Edit { name, before, after }), None]
+    [name.map(|name| Edit { name, before, after, is_registered: false }), None]
 }
 
 /// Whose owner name among those that a service gets anew is somebody else's already, or lies in another's zone. So it

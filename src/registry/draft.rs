@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
-use super::{Settings, ahead};
 use super::catalog::Catalog;
 use super::command::{Outcome, Refusal};
 use super::entry::{NamespaceEntry, Owner, ServiceEntry};
@@ -17,6 +16,7 @@ use super::history::Entry;
 use super::operation::{Operation, OperationStatus};
 use super::rows;
 use super::store::{Table, Write};
+use super::{Settings, ahead};
 use crate::model::{HealthCheck, Instance, NamespaceId, NamespaceType, OperationId, Revision, ServiceId, ZoneSource};
 use crate::table::{Flags, InstanceRoom, Snapshot};
 use crate::wire::{Name, NameKey};
@@ -166,6 +166,11 @@ impl<'c> Draft<'c> {
         let known = self.catalog.apexes.iter().filter(|(key, _)| !self.apexes.contains_key(key));
         let changed = self.apexes.iter().filter_map(|(key, id)| Some((key, id.as_ref()?)));
         known.chain(changed).filter(move |((of, _), _)| *of == view).map(|((_, apex), id)| (apex, *id))
+    }
+
+    /// Whether nothing changes of a service but that instances are registered in it.
+    pub(super) fn is_registered(&self, id: ServiceId) -> bool {
+        !self.rewritten.contains(&id)
     }
 
     //--- Changing
@@ -373,7 +378,11 @@ impl<'c> Draft<'c> {
     /// Everything to change.
     pub(super) fn into_parts(self) -> Parts {
         let catalog = self.catalog;
-        let change = |(id, after)| ServiceChange { id, place: catalog.services.place(&id), after };
+        let rewritten = self.rewritten;
+        let change = |(id, after)| {
+            let (place, is_registered) = (catalog.services.place(&id), !rewritten.contains(&id));
+            ServiceChange { id, place, after, is_registered }
+        };
         Parts {
             namespaces: self.namespaces.into_iter().map(|(id, entry)| (id, entry.map(Arc::new))).collect(),
             services: self.services.into_iter().map(change).collect(),
@@ -404,12 +413,14 @@ pub(super) struct ServiceChange {
     pub(super) place: Option<u32>,
     /// As it will be; `None`: it goes.
     pub(super) after: Option<Arc<ServiceEntry>>,
+    /// Whether nothing changes but that instances are registered in it.
+    pub(super) is_registered: bool,
 }
 
 impl ServiceChange {
     /// Puts the change into the catalog.
     fn install(self, catalog: &mut Catalog) {
-        let Self { id, place, after } = self;
+        let Self { id, place, after, is_registered: _ } = self;
         match after.as_ref().map(|entry| &entry.service.health_check) {
             Some(HealthCheck::Probe(_)) => catalog.probed.insert(id),
             _ => !catalog.probed.is_empty() && catalog.probed.remove(&id),
@@ -450,7 +461,8 @@ impl Parts {
     pub(super) fn add_services(&mut self, services: impl Iterator<Item = (ServiceEntry, Box<str>)>) {
         for (entry, key) in services {
             self.keys.push((entry.namespace, key, entry.id));
-            self.services.push(ServiceChange { id: entry.id, place: None, after: Some(Arc::new(entry)) });
+            let id = entry.id;
+            self.services.push(ServiceChange { id, place: None, after: Some(Arc::new(entry)), is_registered: false });
         }
     }
 

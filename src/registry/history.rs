@@ -94,7 +94,10 @@ impl Entry {
             let (id, before, after) = (&change.id, known(change), change.after.as_ref());
             let Some(namespace) = after.or(before).map(|one| one.namespace) else { continue };
             // Most changes are of instances alone.
-            if !before.zip(after).is_some_and(|(before, after)| before.shows_as(after)) {
+            let is_same = |(before, after): (&Arc<ServiceEntry>, &Arc<ServiceEntry>)| {
+                change.is_registered || before.shows_as(after)
+            };
+            if !before.zip(after).is_some_and(is_same) {
                 let old = before.map_or(0, |one| hasher.service(one));
                 let new = after.map_or(0, |one| hasher.service(one));
                 sums.change(namespace, old, new);
