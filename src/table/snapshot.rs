@@ -25,7 +25,7 @@ impl<'s> Place<'s> {
     /// Has the processor fetch what [`Self::find`] reads first.
     #[inline(always)]
     pub fn touch(&self) {
-        std::hint::black_box(shard::first_slot(self.shard, self.hash));
+        black_box(shard::first_slot(self.shard, self.hash));
     }
 
     /// The node of `key`, whose place this is.
