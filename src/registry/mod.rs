@@ -11,6 +11,10 @@
 //! Whoever has an acknowledged revision finds it after a crash, sees it in DNS and reads it from the catalog. While the
 //! store works, the next batch gathers; nothing ever waits for company. Of a large batch, the store writes while the
 //! tables are finished, of which nothing can fail any more; it is published when both are done.
+//!
+//! The thread's time went mostly into waiting for memory: of a million instances, those that change lie all over it. So
+//! what a batch will look at is looked at beforehand, much of it at once (`ahead`), and a change looks into no instance
+//! but its own ([`Instances`](crate::model::Instances)).
 
 mod ahead;
 mod catalog;

@@ -217,7 +217,8 @@ mod tests {
                 1 => assert_eq!(shelf.insert(id, None, Arc::clone(&entry)), model.insert(id, entry)),
                 // A place that is not, or no longer, its own counts for nothing.
                 _ => {
-                    let place = shelf.place(&id).or(Some(random.u32(..60)));
+                    let other = random.u32(..60);
+                    let place = shelf.place(&id).or(Some(other));
                     assert_eq!(shelf.insert(id, place, Arc::clone(&entry)), model.insert(id, entry));
                 }
             }
