@@ -2,11 +2,12 @@
 //!
 //! [`answer`] is the one door between the transports and the protocol. It is total: it returns the length of a
 //! response or silence, and cannot fail, block, allocate, log or panic. Randomness and scratch space come in through
-//! [`Ctx`], data through the snapshot. [`answer_in_views`] is the same door for clients who see two tables. What takes
-//! waiting, such as a name of others or a zone's transfer, is deferred: the query stays where it lies, for the cold side.
+//! [`Ctx`], data through the snapshot. [`answer_in_views`] is the same door for clients who see two tables, and
+//! [`look_ahead`] for many queries at once, as workers have them. What takes waiting, such as a name of others or a zone's transfer, is deferred: the query stays where it lies, for the cold side.
 //!
 //! The response is written where the query lies: header and question stay in place, so that the question comes back
-//! octet for octet, and the records follow. `lookup` is the algorithm of RFC 1034 §4.3.2, `select` draws who answers,
+//! octet for octet, and the records follow. `ahead` looks up the names of many queries side by side, `plain` answers the
+//! usual query without what all others need, `lookup` is the algorithm of RFC 1034 §4.3.2, `select` draws who answers,
 //! `positive`, `negative` and `additional` write records, `zone_version` tells of which version of a zone they are, and
 //! `chaos` names the server.
 

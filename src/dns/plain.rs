@@ -5,8 +5,8 @@
 //! takes, so that there is no limit to look at.
 //!
 //! A query of a plain shape needs neither a reader that shrinks nor a writer that counts: all that is looked at lies at
-//! offsets that the compiler knows to be in [`PLAIN_ROOM`]. That takes two fifths off the instructions of a query;
-//! docs/performance.md says where the others go, and what was tried and not kept.
+//! offsets that the compiler knows to be in [`PLAIN_ROOM`]. docs/performance.md says where the instructions go, and what
+//! was tried and not kept.
 
 use super::response::{Outcome, QueryType, Reply, UDP_LEAST};
 use super::select::{SMALL, Sampler};
