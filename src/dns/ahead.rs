@@ -48,7 +48,7 @@ pub fn look_ahead<'s, 'q>(snapshot: &'s Snapshot, ctx: &mut Ctx, queries: impl I
 /// The place of a name that is not short; of none, of which no table has a node, where the question is not plain.
 #[inline(never)]
 fn place_of_other<'s>(snapshot: &'s Snapshot, key: &mut ShortKey, query: &[u8]) -> Place<'s> {
-    if query.first_chunk().and_then(|query| PlainQuestion::read(query, key)).is_none() {
+    if query.first_chunk().and_then(|query| PlainQuestion::read_long(query, key)).is_none() {
         key.clear();
     }
     snapshot.place(key)

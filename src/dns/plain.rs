@@ -52,8 +52,8 @@ pub(super) fn answer_others(found: Found<'_>, ctx: &mut Ctx, buffer: &mut [u8], 
     let buffer = buffer.first_chunk_mut()?;
     let node = node.filter(|node| !node.flags().has(NOT_PLAIN))?;
     match question.qtype(buffer)? {
-        rtype::A => answer_a(node.v4()?, question.end(), ctx, buffer, received),
-        rtype::AAAA => answer_v6(node.v6()?, question.end(), ctx, buffer, received),
+        rtype::A if let Some(set) = node.v4() => answer_a(set, question.end(), ctx, buffer, received),
+        rtype::AAAA if let Some(set) = node.v6() => answer_v6(set, question.end(), ctx, buffer, received),
         qtype => answer_whole(node.records(qtype)?, qtype, question.end(), &ctx.settings, buffer, received),
     }
 }

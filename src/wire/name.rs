@@ -354,21 +354,20 @@ impl ShortKey {
         Some(half)
     }
 
-    /// [`Self::fill_to_zero`] of more than [`HALF`] octets.
-    #[inline(never)]
-    fn fill_long_to_zero(&mut self, source: &[u8; BLOCK]) -> Option<usize> {
-        let [_, _, third, fourth] = bytemuck::must_cast::<[u8; BLOCK], [u8x16; BLOCK / 16]>(*source);
+    /// [`Self::fill_to_zero`] of more than [`HALF`] octets; an earlier zero octet is not looked for.
+    #[inline]
+    pub(super) fn fill_long_to_zero(&mut self, source: &[u8; BLOCK]) -> Option<usize> {
+        let [first, second, third, fourth] = bytemuck::must_cast::<[u8; BLOCK], [u8x16; BLOCK / 16]>(*source);
         let zeros = zeros(third) | zeros(fourth) << 16;
         if zeros == 0 {
             return None;
         }
-        self.length = HALF + zeros.trailing_zeros() as usize + 1;
-        self.words = bytemuck::must_cast(lower(*source));
-        let (low_mask, high_mask) = MASKS.get(self.length % 16).copied().unwrap_or((0, 0));
-        if let Some([low, high]) = self.words.as_chunks_mut::<2>().0.get_mut((self.length - 1) / 16) {
-            *low &= low_mask;
-            *high &= high_mask;
-        }
+        let length = zeros.trailing_zeros() as usize % HALF + 1;
+        let [keep_third, keep_fourth] = keep(length);
+        let [first, second] = [small(first), small(second)];
+        let [third, fourth] = [small(third) & keep_third, small(fourth) & keep_fourth];
+        self.words = bytemuck::must_cast([first, second, third, fourth]);
+        self.length = HALF + length;
         Some(self.length)
     }
 
@@ -399,14 +398,17 @@ impl ShortKey {
     /// Whether a name of as many octets begins `words`, which go on behind it.
     #[inline(always)]
     pub fn begins(&self, words: &[u64]) -> bool {
-        let (Some(own), Some(others)) = (self.half(), words.first_chunk::<{ HALF / 8 }>()) else {
-            return words.starts_with(self.words());
-        };
-        let [a, b] = bytemuck::must_cast::<_, [u8x16; 2]>(*own);
-        let [c, d] = bytemuck::must_cast::<_, [u8x16; 2]>(*others);
-        let [keep_first, keep_second] = keep(self.length);
-        let differs = (a ^ c) & keep_first | (b ^ d) & keep_second;
-        differs.simd_eq(u8x16::ZERO).to_bitmask() == 0xffff
+        let (own, own_rest) = self.words.split_at(HALF / 8);
+        if let (Some(own), Some((others, others_rest))) = (own.first_chunk(), words.split_first_chunk()) {
+            if self.length <= HALF {
+                return are_alike(own, others, self.length);
+            }
+            if let (Some(own_rest), Some(others_rest)) = (own_rest.first_chunk(), others_rest.first_chunk()) {
+                return own == others && are_alike(own_rest, others_rest, self.length - HALF);
+            }
+        }
+        // The node of a short name with next to nothing, the last of its shard.
+        words.starts_with(self.words())
     }
 }
 
@@ -448,6 +450,16 @@ fn load_padded(source: &[u8]) -> [u8; 16] {
     let mut padded = [0; 16];
     padded.iter_mut().zip(source).for_each(|(to, from)| *to = *from);
     padded
+}
+
+/// Whether the first `length` octets, at least one, are the same in both.
+#[inline(always)]
+fn are_alike(one: &[u64; HALF / 8], other: &[u64; HALF / 8], length: usize) -> bool {
+    let [a, b] = bytemuck::must_cast::<_, [u8x16; 2]>(*one);
+    let [c, d] = bytemuck::must_cast::<_, [u8x16; 2]>(*other);
+    let [keep_first, keep_second] = keep(length);
+    let differs = (a ^ c) & keep_first | (b ^ d) & keep_second;
+    differs.simd_eq(u8x16::ZERO).to_bitmask() == 0xffff
 }
 
 /// Masks that keep the first `length` octets of [`HALF`].

@@ -59,6 +59,13 @@ impl PlainQuestion {
         (key.length() != 0).then(|| Self { end: HEADER_LENGTH + key.length() + 4 })
     }
 
+    /// [`Self::read`], if the name is longer than that.
+    #[inline(always)]
+    pub fn read_long(buffer: &[u8; PLAIN_ROOM], key: &mut ShortKey) -> Option<Self> {
+        let length = key.fill_long_to_zero(name(buffer)?)?;
+        Some(Self { end: HEADER_LENGTH + length + 4 })
+    }
+
     /// Offset behind the question.
     #[inline(always)]
     pub fn end(self) -> usize {
