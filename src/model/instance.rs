@@ -93,7 +93,7 @@ impl Instance {
         }
     }
 
-    /// The instance of an id and of what [`Self::packed`] gave; `None` where the two do not make one.
+    /// The instance of an id and of what `packed` gave; `None` where the two do not make one.
     pub fn from_packed(id: &str, rest: &str, creator_length: u16) -> Option<Self> {
         let (creator, attributes) = rest.split_at_checked(creator_length.into())?;
         let packed = put_together([id, creator], |packed| {

@@ -377,7 +377,7 @@ impl ShortKey {
         self.length
     }
 
-    /// The words of a name of at most [`HALF`] octets, with zeros behind them.
+    /// The words of a name of at most 32 octets, with zeros behind them.
     #[inline(always)]
     pub fn half(&self) -> Option<&[u64; HALF / 8]> {
         if self.length <= HALF { self.words.first_chunk() } else { None }
