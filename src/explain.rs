@@ -287,8 +287,8 @@ fn explain_instances(explanation: &mut Explanation, service: &Service, record_ty
 fn apex_of(table: &Snapshot, name: &Name) -> Option<Name> {
     let mut above = Some(name.clone());
     while let Some(name) = above {
-        if let Some(node) = table.find_name(&name) {
-            return Some(Name::from_lower(node.name().get(node.apex_offset()..)?));
+        if let Some(apex) = table.apex_at(&name) {
+            return Some(apex);
         }
         above = name.parent();
     }

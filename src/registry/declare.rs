@@ -115,8 +115,7 @@ impl Draft<'_> {
             let fault = |fault| Refusal::Name { namespace: name.into(), fault };
             let apex = Name::parse(name).map_err(fault)?;
             // The zone itself, or the one in which a name of the API's stands there.
-            let node = self.tables.get(view).and_then(|table| table.find_name(&apex));
-            let zone = node.and_then(|node| Some(Name::from_lower(node.name().get(node.apex_offset()..)?)));
+            let zone = self.tables.get(view).and_then(|table| table.apex_at(&apex));
             let other = self.namespace_at(view, zone.as_ref().unwrap_or(&apex));
             // What only the table still has goes with this declaration.
             let stands = other.is_some_and(|other| self.stands_at(other, &apex));

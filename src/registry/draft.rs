@@ -367,8 +367,11 @@ impl<'c> Draft<'c> {
             rows.push(Write { table: Table::Namespaces, key: (*entry.id.as_bytes()).into(), value });
         }
         for (id, entry) in &self.namespaces {
-            if entry.as_ref().is_none_or(|entry| !is_declared(&entry)) {
-                let value = entry.as_ref().map(rows::encode_namespace);
+            // One that a file declares has no row once nothing of the API's is in it.
+            let stays = entry.as_ref().filter(|entry| !is_declared(entry));
+            let had_row = || !holders.contains(id) && self.catalog.namespaces.contains_key(id);
+            if stays.is_some() || entry.is_none() || had_row() {
+                let value = stays.map(rows::encode_namespace);
                 rows.push(Write { table: Table::Namespaces, key: (*id.as_bytes()).into(), value });
             }
         }

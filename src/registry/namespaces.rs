@@ -107,9 +107,9 @@ impl Draft<'_> {
                 ));
             }
         }
-        let node = self.tables.get(view).and_then(|table| table.find_name(apex));
+        let zone = self.tables.get(view).and_then(|table| table.apex_at(apex));
         let claimed = |(of, owner): &(usize, Name)| *of == view && is_at_or_below(owner.as_wire(), apex);
-        let taken = node.is_some() || self.claims.iter().any(claimed);
+        let taken = zone.is_some() || self.claims.iter().any(claimed);
         taken.then(|| format!("ConflictingDomainExists: records of another zone stand at or below {shown}"))
     }
 

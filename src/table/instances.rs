@@ -123,6 +123,13 @@ impl Snapshot {
         let node = self.find(&above)?;
         if node.make_instance(key, offset, room) { room.node() } else { None }
     }
+
+    /// The apex of the zone that has `name`, be it a node or the name of an instance.
+    pub fn apex_at(&self, name: &Name) -> Option<Name> {
+        let mut room = InstanceRoom::default();
+        let node = self.find_or_make(&NameKey::of(name), &mut room)?;
+        Some(Name::from_lower(node.name().get(node.apex_offset()..)?))
+    }
 }
 
 //----------- Editor -----------------------------------------------------------------------------------------

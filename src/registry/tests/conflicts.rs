@@ -263,3 +263,35 @@ fn namespaces_of_two_vpcs_are_not_mixed_when_the_vpcs_go() {
     assert!(refused.to_string().contains("configure the VPCs"), "{refused}");
     Registry::open(settings, store).unwrap();
 }
+
+#[test]
+fn a_declared_namespace_conflicts_with_the_name_of_an_instance() {
+    let mut registry = Registry::new(Vec::new());
+    let namespace = create_namespace(&mut registry, "test");
+    let s = create_service(&mut registry, namespace, "s", &[RecordType::Srv]);
+    registry.apply(register(s, "i", 1)).unwrap();
+    let public = || Namespace { namespace_type: NamespaceType::DnsPublic, ..Namespace::default() };
+    let refused = registry.apply(Command::Declare(one("i.s.test", public()))).unwrap_err();
+    assert!(
+        refused.to_string().contains("holds what the API made") || refused.to_string().contains("made through the API"),
+        "{refused}"
+    );
+    registry.apply(Command::Declare(one("j.s.test", public()))).unwrap();
+}
+
+#[test]
+fn a_namespace_that_the_api_left_has_no_row() {
+    let store = Arc::new(Memory::default());
+    let mut registry = open(&store);
+    let declared = |namespace_type| one("z.test", Namespace { namespace_type, ..Namespace::default() });
+    registry.apply(Command::Declare(declared(NamespaceType::DnsPublic))).unwrap();
+    let id = registry.catalog().read().discovered_namespace("z.test").unwrap().id;
+    let s = create_service(&mut registry, id, "s", &[RecordType::A]);
+    registry.apply(Command::Declare(State::default())).unwrap();
+    registry.apply(Command::DeleteService(s)).unwrap();
+    registry.apply(Command::Declare(declared(NamespaceType::Http))).unwrap();
+    let namespace_type = NamespaceType::DnsPublic;
+    let create = CreateNamespace { name: "z.test".into(), namespace_type, ..CreateNamespace::default() };
+    registry.apply(Command::CreateNamespace(create)).unwrap();
+    assert_eq!(open(&store).catalog().read().namespaces_after(None).count(), 1);
+}

@@ -232,6 +232,22 @@ fn a_namespace_that_conflicts_fails_in_its_operation() {
 }
 
 #[test]
+fn a_namespace_conflicts_with_the_name_of_an_instance() {
+    let mut registry = Registry::new(Vec::new());
+    let namespace = create_namespace(&mut registry, "z.test");
+    let s = create_service(&mut registry, namespace, "s", &[RecordType::Srv]);
+    registry.apply(register(s, "i", 1)).unwrap();
+    let public = |name: &str| {
+        let namespace_type = NamespaceType::DnsPublic;
+        Command::CreateNamespace(CreateNamespace { name: name.into(), namespace_type, ..CreateNamespace::default() })
+    };
+    for (name, status) in [("I.s.z.test", OperationStatus::Fail), ("j.s.z.test", OperationStatus::Success)] {
+        let outcome = registry.apply(public(name)).unwrap().outcome;
+        assert_eq!(operation(&registry, outcome).status, status, "{name}");
+    }
+}
+
+#[test]
 fn custom_health_waits_for_its_time() {
     let store = Arc::new(Memory::default());
     let mut registry = open(&store);
