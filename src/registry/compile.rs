@@ -248,7 +248,16 @@ fn clash(
     }
     for (old, new) in Instances::differences(compile::targets(before), compile::targets(Some(service))) {
         if let (None, Some(new)) = (old, new) {
-            let target = owner.child(new.id())?;
+            let target = match owner.child(new.id()) {
+                Ok(target) => target,
+                Err(fault) => {
+                    return Ok(Some(format!(
+                        "instance {} of service {name} cannot have a DNS name, which SRV records need: {fault}; deregister \
+                         it, or declare the service without SRV records",
+                        new.id()
+                    )));
+                }
+            };
             if is_taken(&target) {
                 return Ok(told(format!("instance {} of service {name}", new.id()), &target));
             }

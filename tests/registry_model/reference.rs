@@ -198,14 +198,15 @@ impl Reference {
         self.apexes().into_iter().filter(|apex| is_at_or_below(name, apex)).max_by_key(String::len)
     }
 
-    /// Whether every owner name has one producer, in whose zone it lies, and every zone one namespace.
+    /// Whether every owner name is one and has one producer, in whose zone it lies, and every zone one namespace.
     pub(crate) fn is_sound(&self) -> bool {
         let mut apexes = self.apexes();
         apexes.sort_unstable();
         let count = apexes.len();
         apexes.dedup();
         let is_alone = |(owner, producers): (&String, &Vec<(String, Producer<'_>)>)| {
-            producers.len() == 1 && self.zone_of(owner).as_ref() == Some(&producers[0].0)
+            let is_name = owner.split('.').all(|label| !label.is_empty());
+            is_name && producers.len() == 1 && self.zone_of(owner).as_ref() == Some(&producers[0].0)
         };
         apexes.len() == count && self.owners().iter().all(is_alone)
     }

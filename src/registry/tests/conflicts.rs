@@ -295,3 +295,16 @@ fn a_namespace_that_the_api_left_has_no_row() {
     registry.apply(Command::CreateNamespace(create)).unwrap();
     assert_eq!(open(&store).catalog().read().namespaces_after(None).count(), 1);
 }
+
+#[test]
+fn an_instance_of_the_apis_whose_id_is_no_name_refuses_srv_records() {
+    let mut registry = Registry::new(Vec::new());
+    registry.apply(Command::Declare(state(&[("a", 0)]))).unwrap();
+    let a = service_named(&registry, "z.test", "a");
+    registry.apply(register(a.id, ".x", 9)).unwrap();
+    let mut next = state(&[("a", 0)]);
+    let services = &mut next.namespaces.get_mut("z.test").unwrap().services;
+    services.get_mut("a").unwrap().dns_records = vec![DnsRecord { record_type: RecordType::Srv, ttl: 10 }];
+    let refused = registry.apply(Command::Declare(next)).unwrap_err().to_string();
+    assert!(refused.contains("instance .x of service a"), "{refused}");
+}
