@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt, HashSet};
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::ahead;
 use super::command::Refusal;
@@ -246,6 +246,8 @@ fn clash(
     if name != "." && !service.dns_records.is_empty() && !had_records && is_taken(&owner) {
         return Ok(told(format!("service {name}"), &owner));
     }
+    // Ids that differ by case alone are one name.
+    let mut given = HashSet::new();
     for (old, new) in Instances::differences(compile::targets(before), compile::targets(Some(service))) {
         if let (None, Some(new)) = (old, new) {
             let target = match owner.child(new.id()) {
@@ -258,9 +260,10 @@ fn clash(
                     )));
                 }
             };
-            if is_taken(&target) {
+            if is_taken(&target) || given.contains(&target) {
                 return Ok(told(format!("instance {} of service {name}", new.id()), &target));
             }
+            given.insert(target);
         }
     }
     Ok(None)

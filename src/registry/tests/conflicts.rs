@@ -297,14 +297,24 @@ fn a_namespace_that_the_api_left_has_no_row() {
 }
 
 #[test]
-fn an_instance_of_the_apis_whose_id_is_no_name_refuses_srv_records() {
-    let mut registry = Registry::new(Vec::new());
-    registry.apply(Command::Declare(state(&[("a", 0)]))).unwrap();
-    let a = service_named(&registry, "z.test", "a");
-    registry.apply(register(a.id, ".x", 9)).unwrap();
-    let mut next = state(&[("a", 0)]);
-    let services = &mut next.namespaces.get_mut("z.test").unwrap().services;
-    services.get_mut("a").unwrap().dns_records = vec![DnsRecord { record_type: RecordType::Srv, ttl: 10 }];
-    let refused = registry.apply(Command::Declare(next)).unwrap_err().to_string();
-    assert!(refused.contains("instance .x of service a"), "{refused}");
+fn ids_of_the_apis_that_are_no_names_of_their_own_refuse_srv_records() {
+    for (ids, why) in [
+        (&[".x"][..], "instance .x of service a cannot have a DNS name"),
+        (&["i", "I"][..], "instance i of service a has the DNS name i.a.z.test"),
+        (&["i", "j"][..], ""),
+    ] {
+        let mut registry = Registry::new(Vec::new());
+        registry.apply(Command::Declare(state(&[("a", 0)]))).unwrap();
+        let a = service_named(&registry, "z.test", "a");
+        for id in ids {
+            registry.apply(register(a.id, id, 9)).unwrap();
+        }
+        let mut next = state(&[("a", 0)]);
+        let services = &mut next.namespaces.get_mut("z.test").unwrap().services;
+        services.get_mut("a").unwrap().dns_records = vec![DnsRecord { record_type: RecordType::Srv, ttl: 10 }];
+        match registry.apply(Command::Declare(next)) {
+            Ok(_) => assert_eq!(why, "", "{ids:?}"),
+            Err(refused) => assert!(!why.is_empty() && refused.to_string().contains(why), "{refused}"),
+        }
+    }
 }
