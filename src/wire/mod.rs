@@ -8,17 +8,21 @@
 #![deny(clippy::indexing_slicing)]
 
 mod edns;
+mod key;
 mod name;
 mod plain;
 mod query;
 mod reader;
+mod short_key;
 pub mod types;
 mod writer;
 
 pub use edns::{Edns, OPT_LENGTH, Options};
+pub use key::NameKey;
 pub(crate) use name::{MAX_LABEL, MAX_LENGTH, name_length, wire_labels};
-pub use name::{Name, NameError, NameKey, ShortKey};
+pub use name::{Name, NameError};
 pub use plain::{PLAIN_ROOM, PlainQuestion, PlainRecords};
 pub use query::{Fault, HEADER_LENGTH, Query};
 pub use reader::{Reader, Short};
+pub use short_key::ShortKey;
 pub use writer::{Full, Writer};

@@ -8,8 +8,8 @@
 //! Whatever looks otherwise is for [`super::Query`], which knows all queries: this is the same, sooner.
 
 use super::edns::{Edns, OPT_LENGTH, Options};
-use super::name::ShortKey;
 use super::query::{HEADER_LENGTH, Query};
+use super::short_key::ShortKey;
 use super::types::{class, rtype};
 
 /// Octets of a buffer that are looked at, and written to: every response on the plain way fits.
@@ -43,8 +43,7 @@ impl PlainQuestion {
     /// looked at whether the message is as long; [`PlainRecords::read`] does that.
     #[inline(always)]
     pub fn read(buffer: &[u8; PLAIN_ROOM], key: &mut ShortKey) -> Option<Self> {
-        let length = key.fill_to_zero(name(buffer)?)?;
-        Some(Self { end: HEADER_LENGTH + length + 4 })
+        key.fill_to_zero(name(buffer)?).map(Self::of_length)
     }
 
     /// [`Self::read`], if the name is so short that it has [`ShortKey::half`], which is returned.
@@ -56,14 +55,19 @@ impl PlainQuestion {
     /// The question whose name `key` holds, if it was read.
     #[inline(always)]
     pub fn of(key: &ShortKey) -> Option<Self> {
-        (key.length() != 0).then(|| Self { end: HEADER_LENGTH + key.length() + 4 })
+        (key.length() != 0).then(|| Self::of_length(key.length()))
+    }
+
+    /// The question with a name of `length` octets.
+    #[inline(always)]
+    fn of_length(length: usize) -> Self {
+        Self { end: HEADER_LENGTH + length + 4 }
     }
 
     /// [`Self::read`], if the name is longer than that.
     #[inline(always)]
     pub fn read_long(buffer: &[u8; PLAIN_ROOM], key: &mut ShortKey) -> Option<Self> {
-        let length = key.fill_long_to_zero(name(buffer)?)?;
-        Some(Self { end: HEADER_LENGTH + length + 4 })
+        key.fill_long_to_zero(name(buffer)?).map(Self::of_length)
     }
 
     /// Offset behind the question.

@@ -11,7 +11,8 @@
 //! ```
 
 use super::edns::Edns;
-use super::name::{NameKey, name_length};
+use super::key::NameKey;
+use super::name::name_length;
 use super::reader::{Reader, Short};
 use super::types::rtype;
 
