@@ -8,7 +8,7 @@ use std::time::Duration;
 use prometheus::proto::{MetricFamily, MetricType};
 
 use super::counters::{Histogram, fetch_add, nanoseconds};
-use super::exposition::{counter, family, histogram};
+use super::families::{counter, family, histogram};
 use crate::channel::cloudmap::Action;
 
 /// The codes that are counted by name: the API model's, then those that any service has. The last stands for others.

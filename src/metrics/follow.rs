@@ -2,7 +2,7 @@
 
 use prometheus::proto::{MetricFamily, MetricType};
 
-use super::exposition::{counter, family, gauge};
+use super::families::{counter, family, gauge};
 use crate::follow::{FAILURES, Status};
 
 /// The families of a follower.

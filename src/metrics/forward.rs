@@ -8,7 +8,7 @@ use std::time::Duration;
 use prometheus::proto::{MetricFamily, MetricType};
 
 use super::counters::{Histogram, fetch_add, nanoseconds};
-use super::exposition::{counter, family, gauge, histogram};
+use super::families::{counter, family, gauge, histogram};
 
 /// How a query that was left to the forwarder ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

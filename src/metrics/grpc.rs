@@ -8,7 +8,7 @@ use prometheus::proto::{MetricFamily, MetricType};
 use tonic::Code;
 
 use super::counters::fetch_add;
-use super::exposition::{counter, family, gauge};
+use super::families::{counter, family, gauge};
 use crate::channel::grpc::Method;
 use crate::model::Revision;
 

@@ -21,6 +21,7 @@ use crate::follow::Status;
 mod api;
 mod counters;
 mod exposition;
+mod families;
 mod follow;
 mod forward;
 mod grpc;

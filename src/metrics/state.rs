@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use prometheus::proto::{MetricFamily, MetricType};
 
-use super::exposition::{family, gauge};
+use super::families::{family, gauge};
 use crate::registry::{Catalog, Reader, Visibility};
 
 /// Namespaces with series of their own; where there are more, only the sums are shown.

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use tracing::error;
 
 use super::command::{Command, Outcome, Refusal};
-use super::draft::{Draft, Due, Parts};
+use super::draft::{Draft, Due};
 use super::history::Entry;
 use super::operation::Operation;
+use super::parts::Parts;
 use super::store::{StoreError, Table, Write};
 use super::{Change, META_REVISION, Registry, ahead, compile, now};
 use crate::model::ServiceId;

@@ -30,6 +30,7 @@ mod instances;
 mod leases;
 mod namespaces;
 mod operation;
+mod parts;
 mod push;
 mod quotas;
 mod recover;
