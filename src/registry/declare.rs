@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::command::{Outcome, Refusal};
 use super::draft::Draft;
-use super::entry::{NamespaceEntry, Owner, ServiceEntry};
+use super::entry::{NamespaceEntry, Owner, ServiceEntry, service_key};
 use super::namespaces::{is_at_or_below, is_below};
 use crate::model::{
     HealthCheck, Instance, Instances, Namespace, NamespaceId, NamespaceType, OperationId, RecordType, Service,
@@ -41,9 +41,18 @@ impl Draft<'_> {
                 entry.owner = Owner::Kept;
             }
         }
+        for (name, namespace) in &namespaces {
+            let id = id_of(name, namespace);
+            let key = |name: &str| service_key(namespace.namespace_type, name);
+            let services = namespace.services.iter();
+            let services = services.map(|(name, service)| service_id(id, &key(name), service)).collect();
+            self.undeclare_services(id, &services);
+        }
         for (name, namespace) in namespaces {
             let id = self.declare_namespace(&name, &namespace)?;
-            self.declare_services(id, namespace)?;
+            for (name, service) in namespace.services {
+                self.declare_service(id, &name, service)?;
+            }
         }
         self.zone_clash().map_or(Ok(Outcome::Done), |clash| Err(Refusal::Invalid(clash)))
     }
@@ -196,27 +205,12 @@ impl Draft<'_> {
             .any(|entry| entry.owner == Owner::Api || entry.service.instances.iter().any(|instance| !instance.declared))
     }
 
-    /// Puts the declared services of a namespace, and takes those away that are declared no more.
-    fn declare_services(&mut self, namespace: NamespaceId, declared: Namespace) -> Result<(), Refusal> {
-        let mut ids = HashSet::new();
-        for (name, service) in declared.services {
-            ids.insert(self.declare_service(namespace, &name, service)?);
-        }
-        self.undeclare_services(namespace, &ids);
-        Ok(())
-    }
-
     /// Puts a declared service. Instances that the API registered in it stay.
-    fn declare_service(
-        &mut self,
-        namespace: NamespaceId,
-        name: &str,
-        mut service: Service,
-    ) -> Result<ServiceId, Refusal> {
+    fn declare_service(&mut self, namespace: NamespaceId, name: &str, mut service: Service) -> Result<(), Refusal> {
         let file: Arc<Path> = service.source.clone().unwrap_or_else(|| Path::new("").into());
         let Some(owner) = self.namespace(namespace) else { return Err(Refusal::NoNamespace(namespace.to_string())) };
         let key = owner.service_key(name);
-        let id = service.id.unwrap_or_else(|| ServiceId::of_name(&[&namespace.to_string(), &key]));
+        let id = service_id(namespace, &key, &service);
         if let Some(other) = self.service_named(namespace, &key).filter(|other| *other != id) {
             return Err(Refusal::Invalid(format!(
                 "{}: service {name} was made through the API already ({other}); delete it there, or do not declare it",
@@ -255,7 +249,7 @@ impl Draft<'_> {
             before.service == service && before.owner == Owner::File(Arc::clone(&file)) && *before.name == *name
         });
         if is_same {
-            return Ok(id);
+            return Ok(());
         }
         let moved = before.is_none_or(|before| !are_alike(&before.service.instances, &service.instances));
         let renewed = before.map(|before| Instances::differences(&before.service.instances, &service.instances));
@@ -280,7 +274,7 @@ impl Draft<'_> {
         for instance in renewed {
             self.write_instance(id, &instance);
         }
-        Ok(id)
+        Ok(())
     }
 
     /// Which owner name of a declared service is that of something the API made. What the files declare has been held
@@ -358,6 +352,11 @@ impl Draft<'_> {
 /// The id of a declared namespace.
 fn id_of(name: &str, declared: &Namespace) -> NamespaceId {
     declared.id.unwrap_or_else(|| NamespaceId::of_name(&[name, declared.vpc.as_deref().unwrap_or_default()]))
+}
+
+/// The id of a declared service, which is called `key` among those of its namespace.
+fn service_id(namespace: NamespaceId, key: &str, declared: &Service) -> ServiceId {
+    declared.id.unwrap_or_else(|| ServiceId::of_name(&[&namespace.to_string(), key]))
 }
 
 /// The instance, known to be declared.

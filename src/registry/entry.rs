@@ -87,11 +87,16 @@ impl ServiceEntry {
 }
 
 impl NamespaceEntry {
-    /// The key of a service's name: DNS names compare without regard to case (RFC 4343), others exactly.
+    /// The key of a service's name in this namespace.
     pub fn service_key(&self, name: &str) -> Box<str> {
-        match self.namespace_type {
-            NamespaceType::Http => name.into(),
-            NamespaceType::DnsPrivate | NamespaceType::DnsPublic => name.to_ascii_lowercase().into(),
-        }
+        service_key(self.namespace_type, name)
+    }
+}
+
+/// The key of a service's name: DNS names compare without regard to case (RFC 4343), others exactly.
+pub(super) fn service_key(namespace_type: NamespaceType, name: &str) -> Box<str> {
+    match namespace_type {
+        NamespaceType::Http => name.into(),
+        NamespaceType::DnsPrivate | NamespaceType::DnsPublic => name.to_ascii_lowercase().into(),
     }
 }

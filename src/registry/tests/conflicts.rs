@@ -318,3 +318,22 @@ fn ids_of_the_apis_that_are_no_names_of_their_own_refuse_srv_records() {
         }
     }
 }
+
+#[test]
+fn a_namespace_is_not_declared_where_a_kept_service_stands() {
+    let mut registry = Registry::new(Vec::new());
+    registry.apply(Command::Declare(state(&[("a", 1), ("b", 1)]))).unwrap();
+    let a = service_named(&registry, "z.test", "a").id;
+    registry.apply(register(a, "mine", 9)).unwrap();
+    // Neither service is declared any more; of one, something is left.
+    let with = |name: &str| {
+        let mut next = state(&[]);
+        next.namespaces
+            .insert(name.into(), Namespace { source: Some(Path::new("z.yaml").into()), ..Namespace::default() });
+        Command::Declare(next)
+    };
+    let refused = registry.apply(with("a.z.test")).unwrap_err().to_string();
+    assert!(refused.contains("namespace a.z.test conflicts with z.test"), "{refused}");
+    registry.apply(with("b.z.test")).unwrap();
+    assert_eq!((addresses(&registry, "a.z.test"), addresses(&registry, "b.z.test")), (Some(1), None));
+}
