@@ -94,3 +94,4 @@ revision = apply(writer, put("api.mine.local", "q", "10.0.0.6"))
 follower.reach(revision)
 assert follower.state_hash != hash_before and len(follower.instances) == len(seen.instances) + 1
 assert follower.held() == fresh(team).held()
+follower.close()

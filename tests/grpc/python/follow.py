@@ -101,3 +101,5 @@ reply = other.WaitVisible(pb.WaitVisibleRequest(followers=True, timeout_millisec
 assert reply.followers == 1, reply
 fails(grpc.StatusCode.DEADLINE_EXCEEDED, "this node shows", lambda: other.WaitVisible(pb.WaitVisibleRequest(revision=10**6, timeout_milliseconds=50)))
 fails(grpc.StatusCode.INVALID_ARGUMENT, "node: ", lambda: next(stub.Follow(iter([pb.FollowRequest(node="a b")]))))
+some.close()
+listener.cancel()

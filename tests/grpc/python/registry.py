@@ -197,6 +197,7 @@ class Follower:
         return self.namespaces, self.services, self.instances
 
     def close(self):
+        """Ends the stream. The interpreter may wait for ever at its end for one that goes on."""
         self.stream.cancel()
         self.requests.put(None)
 

@@ -19,3 +19,4 @@ fails(grpc.StatusCode.UNAUTHENTICATED, "the token team has changed or is gone", 
 requests.put(pb.ApplyRequest(sequence=2))
 fails(grpc.StatusCode.UNAUTHENTICATED, "the token team has changed or is gone", lambda: next(replies))
 requests.put(None)
+follower.close()

@@ -53,3 +53,5 @@ for follower in [*slow, quick]:
 assert quick.full_states == 1
 assert all(follower.full_states == 2 for follower in slow), [follower.full_states for follower in slow]
 print(f"{before >> 20} MiB, {after >> 20} MiB")
+for follower in [*slow, quick]:
+    follower.close()
