@@ -65,9 +65,16 @@ const CLASSES: &[Class] = &[
                     || (!pair.theirs.answer.is_empty() && beside.contains(&record.owner))
             };
             let [ours_wanted, theirs_wanted] = [wanted_additional(pair.ours), wanted_additional(pair.theirs)];
-            let only_ours = ours_wanted.iter().filter(|record| !theirs_wanted.contains(record));
-            let only_theirs = theirs_wanted.iter().filter(|record| !ours_wanted.contains(record));
-            difference(&ours, pair.theirs).is_none() && only_ours.chain(only_theirs).all(|record| is_optional(record))
+            let mut only_ours = ours_wanted.iter().filter(|record| !theirs_wanted.contains(record));
+            let mut only_theirs = theirs_wanted.iter().filter(|record| !ours_wanted.contains(record));
+            // NSD makes some from a wildcard beside a name that exists, which RFC 4592 §2.2.1 rules out.
+            let is_made = |record: &Record| {
+                let set = (record.owner.clone(), record.rtype);
+                pair.peer == "NSD" && !pair.group.zones.iter().any(|zone| zone.sets.contains(&set))
+            };
+            difference(&ours, pair.theirs).is_none()
+                && only_ours.all(|record| is_optional(record))
+                && only_theirs.all(|record| is_optional(record) || is_made(record))
         },
     },
     Class {

@@ -94,6 +94,8 @@ pub(crate) struct Zone {
     pub(crate) text: String,
     /// Names that have records, in lower case.
     pub(crate) owners: BTreeSet<Name>,
+    /// The RRsets that they have, by name and type.
+    pub(crate) sets: BTreeSet<(Name, u16)>,
 }
 
 /// Zones that know of one another.
@@ -158,7 +160,12 @@ pub(crate) fn group(rng: &mut Rng, number: usize) -> Group {
         .iter()
         .map(|apex| {
             let sets = sets(rng, apex, &apexes, &names);
-            Zone { apex: apex.clone(), text: written(rng, apex, &sets), owners: sets.into_keys().collect() }
+            let text = written(rng, apex, &sets);
+            let types = |(owner, types): (&Name, &BTreeMap<u16, _>)| {
+                types.keys().map(|rtype| (owner.clone(), *rtype)).collect::<Vec<_>>()
+            };
+            let all = sets.iter().flat_map(types).collect();
+            Zone { apex: apex.clone(), text, owners: sets.into_keys().collect(), sets: all }
         })
         .collect();
     Group { zones, names }
