@@ -59,7 +59,7 @@ const CLASSES: &[Class] = &[
             let chain = pair.chain(pair.ours);
             let is_optional = |record: &Record| {
                 pair.zone(&record.owner) != chain.last().and_then(|name| pair.zone(name))
-                    || !pair.group.zones.iter().any(|zone| zone.owners.contains(&record.owner))
+                    || !pair.group.zones.iter().any(|zone| zone.sets.contains_key(&record.owner))
                     || pair.ours.answer.len().max(pair.ours.authority.len()) > TARGETS_MOST
                     || (pair.peer == "Knot" && !pair.theirs.answer.is_empty())
                     || (!pair.theirs.answer.is_empty() && beside.contains(&record.owner))
@@ -69,8 +69,8 @@ const CLASSES: &[Class] = &[
             let mut only_theirs = theirs_wanted.iter().filter(|record| !ours_wanted.contains(record));
             // NSD makes some from a wildcard beside a name that exists, which RFC 4592 §2.2.1 rules out.
             let is_made = |record: &Record| {
-                let set = (record.owner.clone(), record.rtype);
-                pair.peer == "NSD" && !pair.group.zones.iter().any(|zone| zone.sets.contains(&set))
+                let mut nodes = pair.group.zones.iter().filter_map(|zone| zone.sets.get(&record.owner));
+                pair.peer == "NSD" && !nodes.any(|types| types.contains_key(&record.rtype))
             };
             difference(&ours, pair.theirs).is_none()
                 && only_ours.all(|record| is_optional(record))

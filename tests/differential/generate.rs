@@ -84,7 +84,7 @@ const ASKED: &[u16] = &[
 const NESTED: bool = false;
 
 /// RRsets of a zone by owner and type: TTL and data.
-type Sets = BTreeMap<Name, BTreeMap<u16, (u32, Vec<String>)>>;
+pub(crate) type Sets = BTreeMap<Name, BTreeMap<u16, (u32, Vec<String>)>>;
 
 /// A zone as all servers get it.
 pub(crate) struct Zone {
@@ -92,10 +92,8 @@ pub(crate) struct Zone {
     pub(crate) apex: Name,
     /// Its master file.
     pub(crate) text: String,
-    /// Names that have records, in lower case.
-    pub(crate) owners: BTreeSet<Name>,
-    /// The RRsets that they have, by name and type.
-    pub(crate) sets: BTreeSet<(Name, u16)>,
+    /// Its RRsets; names are in lower case.
+    pub(crate) sets: Sets,
 }
 
 /// Zones that know of one another.
@@ -160,12 +158,7 @@ pub(crate) fn group(rng: &mut Rng, number: usize) -> Group {
         .iter()
         .map(|apex| {
             let sets = sets(rng, apex, &apexes, &names);
-            let text = written(rng, apex, &sets);
-            let types = |(owner, types): (&Name, &BTreeMap<u16, _>)| {
-                types.keys().map(|rtype| (owner.clone(), *rtype)).collect::<Vec<_>>()
-            };
-            let all = sets.iter().flat_map(types).collect();
-            Zone { apex: apex.clone(), text, owners: sets.into_keys().collect(), sets: all }
+            Zone { apex: apex.clone(), text: written(rng, apex, &sets), sets }
         })
         .collect();
     Group { zones, names }

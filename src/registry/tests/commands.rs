@@ -44,10 +44,7 @@ fn a_life_through_the_api_survives_restarts() {
 
 #[test]
 fn a_name_has_one_producer() {
-    let mut registry = Registry::new(Vec::new());
-    let namespace = create_namespace(&mut registry, "z.test");
-    let s = create_service(&mut registry, namespace, "s", &[RecordType::Srv]);
-    registry.apply(register(s, "i", 1)).unwrap();
+    let (mut registry, namespace, s) = with_named_instance("z.test");
     let refused = registry.apply(Command::CreateService(service_of(namespace, "I.s", &[RecordType::A])));
     assert!(matches!(&refused, Err(Refusal::Invalid(text)) if text.contains("i.s.z.test")), "{refused:?}");
     create_service(&mut registry, namespace, "j.s", &[RecordType::A]);
@@ -90,17 +87,10 @@ fn a_namespace_that_conflicts_fails_in_its_operation() {
 
 #[test]
 fn a_namespace_conflicts_with_the_name_of_an_instance() {
-    let mut registry = Registry::new(Vec::new());
-    let namespace = create_namespace(&mut registry, "z.test");
-    let s = create_service(&mut registry, namespace, "s", &[RecordType::Srv]);
-    registry.apply(register(s, "i", 1)).unwrap();
-    let public = |name: &str| {
-        let namespace_type = NamespaceType::DnsPublic;
-        Command::CreateNamespace(CreateNamespace { name: name.into(), namespace_type, ..CreateNamespace::default() })
-    };
-    for (name, status) in [("I.s.z.test", OperationStatus::Fail), ("j.s.z.test", OperationStatus::Success)] {
-        let outcome = registry.apply(public(name)).unwrap().outcome;
-        assert_eq!(operation(&registry, outcome).status, status, "{name}");
+    let (mut registry, ..) = with_named_instance("z.test");
+    for (name, expected) in [("I.s.z.test", OperationStatus::Fail), ("j.s.z.test", OperationStatus::Success)] {
+        let status = try_create_namespace(&mut registry, name, NamespaceType::DnsPublic, None);
+        assert_eq!(status, expected, "{name}");
     }
 }
 

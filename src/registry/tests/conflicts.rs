@@ -116,9 +116,7 @@ fn an_instance_of_the_apis_gets_no_name_that_is_taken() {
     let a = service_named(&registry, "z.test", "a");
     registry.apply(register(a.id, "0", 9)).unwrap();
     // Both at once: `a` gets names for its instances, and one of them is a service's.
-    let mut next = state(&[("a", 0), ("0.a", 1)]);
-    let services = &mut next.namespaces.get_mut("z.test").unwrap().services;
-    services.get_mut("a").unwrap().dns_records = vec![DnsRecord { record_type: RecordType::Srv, ttl: 10 }];
+    let next = state_with_srv(&[("a", 0), ("0.a", 1)], "a");
     let refused = registry.apply(Command::Declare(next)).unwrap_err();
     assert!(refused.to_string().contains("0.a.z.test"), "{refused}");
 }
@@ -266,16 +264,11 @@ fn namespaces_of_two_vpcs_are_not_mixed_when_the_vpcs_go() {
 
 #[test]
 fn a_declared_namespace_conflicts_with_the_name_of_an_instance() {
-    let mut registry = Registry::new(Vec::new());
-    let namespace = create_namespace(&mut registry, "test");
-    let s = create_service(&mut registry, namespace, "s", &[RecordType::Srv]);
-    registry.apply(register(s, "i", 1)).unwrap();
+    let (mut registry, ..) = with_named_instance("test");
     let public = || Namespace { namespace_type: NamespaceType::DnsPublic, ..Namespace::default() };
-    let refused = registry.apply(Command::Declare(one("i.s.test", public()))).unwrap_err();
-    assert!(
-        refused.to_string().contains("holds what the API made") || refused.to_string().contains("made through the API"),
-        "{refused}"
-    );
+    let refused = registry.apply(Command::Declare(one("i.s.test", public()))).unwrap_err().to_string();
+    assert!(refused.contains("namespace i.s.test conflicts with test (ns-"), "{refused}");
+    assert!(refused.contains("which was made through the API"), "{refused}");
     registry.apply(Command::Declare(one("j.s.test", public()))).unwrap();
 }
 
@@ -290,9 +283,8 @@ fn a_namespace_that_the_api_left_has_no_row() {
     registry.apply(Command::Declare(State::default())).unwrap();
     registry.apply(Command::DeleteService(s)).unwrap();
     registry.apply(Command::Declare(declared(NamespaceType::Http))).unwrap();
-    let namespace_type = NamespaceType::DnsPublic;
-    let create = CreateNamespace { name: "z.test".into(), namespace_type, ..CreateNamespace::default() };
-    registry.apply(Command::CreateNamespace(create)).unwrap();
+    let status = try_create_namespace(&mut registry, "z.test", NamespaceType::DnsPublic, None);
+    assert_eq!(status, OperationStatus::Success);
     assert_eq!(open(&store).catalog().read().namespaces_after(None).count(), 1);
 }
 
@@ -309,10 +301,7 @@ fn ids_of_the_apis_that_are_no_names_of_their_own_refuse_srv_records() {
         for id in ids {
             registry.apply(register(a.id, id, 9)).unwrap();
         }
-        let mut next = state(&[("a", 0)]);
-        let services = &mut next.namespaces.get_mut("z.test").unwrap().services;
-        services.get_mut("a").unwrap().dns_records = vec![DnsRecord { record_type: RecordType::Srv, ttl: 10 }];
-        match registry.apply(Command::Declare(next)) {
+        match registry.apply(Command::Declare(state_with_srv(&[("a", 0)], "a"))) {
             Ok(_) => assert_eq!(why, "", "{ids:?}"),
             Err(refused) => assert!(!why.is_empty() && refused.to_string().contains(why), "{refused}"),
         }

@@ -38,6 +38,14 @@ fn state(services: &[(&str, u8)]) -> State {
     State { namespaces: [("z.test".into(), namespace)].into(), ..State::default() }
 }
 
+/// [`state`], whose service `name` has SRV records alone.
+fn state_with_srv(services: &[(&str, u8)], name: &str) -> State {
+    let mut state = state(services);
+    let services = &mut state.namespaces.get_mut("z.test").unwrap().services;
+    services.get_mut(name).unwrap().dns_records = vec![DnsRecord { record_type: RecordType::Srv, ttl: 10 }];
+    state
+}
+
 fn addresses(registry: &Registry, name: &str) -> Option<usize> {
     let (snapshot, mut room) = (registry.handle().load(), InstanceRoom::new());
     Some(snapshot.find_or_make(&NameKey::of(&Name::parse(name).unwrap()), &mut room)?.set(1)?.count())
@@ -66,11 +74,7 @@ fn a_declaration_replaces_the_one_before() {
 #[test]
 fn a_service_may_take_over_the_name_of_an_instance() {
     let mut registry = Registry::new(Vec::new());
-    let mut first = state(&[("z", 1)]);
-    let srv = DnsRecord { record_type: RecordType::Srv, ttl: 10 };
-    let services = &mut first.namespaces.get_mut("z.test").unwrap().services;
-    services.get_mut("z").unwrap().dns_records = vec![srv];
-    registry.apply(Command::Declare(first)).unwrap();
+    registry.apply(Command::Declare(state_with_srv(&[("z", 1)], "z"))).unwrap();
     assert_eq!(addresses(&registry, "i-0.z.z.test"), Some(1));
 
     registry.apply(Command::Declare(state(&[("i-0.z", 3), ("z", 1)]))).unwrap();
@@ -110,6 +114,28 @@ fn create_namespace(registry: &mut Registry, name: &str) -> NamespaceId {
     let create = CreateNamespace { name: name.into(), vpc: Some("vpc-1".into()), ..CreateNamespace::default() };
     let outcome = registry.apply(Command::CreateNamespace(create)).unwrap().outcome;
     operation(registry, outcome).namespace.unwrap()
+}
+
+/// Asks for a namespace, and tells how its operation ended.
+fn try_create_namespace(
+    registry: &mut Registry,
+    name: &str,
+    namespace_type: NamespaceType,
+    vpc: Option<&str>,
+) -> OperationStatus {
+    let create =
+        CreateNamespace { name: name.into(), namespace_type, vpc: vpc.map(Box::from), ..CreateNamespace::default() };
+    let outcome = registry.apply(Command::CreateNamespace(create)).unwrap().outcome;
+    operation(registry, outcome).status
+}
+
+/// A registry with the instance `i` of the service `s`, whose instances have names, in a namespace.
+fn with_named_instance(namespace: &str) -> (Registry, NamespaceId, ServiceId) {
+    let mut registry = Registry::new(Vec::new());
+    let namespace = create_namespace(&mut registry, namespace);
+    let s = create_service(&mut registry, namespace, "s", &[RecordType::Srv]);
+    registry.apply(register(s, "i", 1)).unwrap();
+    (registry, namespace, s)
 }
 
 /// The operation of an outcome.

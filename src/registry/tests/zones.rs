@@ -26,20 +26,13 @@ fn addresses_in(registry: &Registry, view: usize, name: &str) -> Option<usize> {
     Some(table.find_or_make(&NameKey::of(&Name::parse(name).unwrap()), &mut room)?.set(1)?.count())
 }
 
-fn create(registry: &mut Registry, name: &str, namespace_type: NamespaceType, vpc: Option<&str>) -> OperationStatus {
-    let create =
-        CreateNamespace { name: name.into(), namespace_type, vpc: vpc.map(Box::from), ..CreateNamespace::default() };
-    let outcome = registry.apply(Command::CreateNamespace(create)).unwrap().outcome;
-    operation(registry, outcome).status
-}
-
 #[test]
 fn a_private_namespace_of_its_name_leaves_a_zone_to_everybody() {
     let settings = Settings { vpcs: vec!["vpc-1".into()], ..Settings::default() };
     let store = Arc::new(Memory::default());
     let mut registry = Registry::open(settings.clone(), Arc::<Memory>::clone(&store)).unwrap();
     registry.apply(Command::Declare(zone(&["www.example.org"], 1))).unwrap();
-    let status = create(&mut registry, "example.org", NamespaceType::DnsPrivate, Some("vpc-1"));
+    let status = try_create_namespace(&mut registry, "example.org", NamespaceType::DnsPrivate, Some("vpc-1"));
     assert_eq!(status, OperationStatus::Success);
     let look = |registry: &Registry, name| [0, 1].map(|view| addresses_in(registry, view, name));
     assert_eq!(look(&registry, "www.example.org"), [Some(1), None]);
@@ -61,7 +54,7 @@ fn a_private_namespace_of_its_name_leaves_a_zone_to_everybody() {
 fn a_zone_and_what_the_api_made_do_not_meet() {
     let mut registry = Registry::new(Vec::new());
     registry.apply(Command::Declare(State::default())).unwrap();
-    let status = create(&mut registry, "svc.example.org", NamespaceType::DnsPublic, None);
+    let status = try_create_namespace(&mut registry, "svc.example.org", NamespaceType::DnsPublic, None);
     assert_eq!(status, OperationStatus::Success);
     for owners in [&["svc.example.org"][..], &["www.example.org", "a.b.svc.example.org"]] {
         let refused = registry.apply(Command::Declare(zone(owners, 1))).unwrap_err().to_string();
@@ -71,10 +64,14 @@ fn a_zone_and_what_the_api_made_do_not_meet() {
     assert_eq!(addresses_in(&registry, 0, "xsvc.example.org"), Some(1));
     // Nor is a namespace made where a zone has records, or is.
     for name in ["www.example.org", "example.org"] {
-        assert_eq!(create(&mut registry, name, NamespaceType::DnsPublic, None), OperationStatus::Fail, "{name}");
+        assert_eq!(
+            try_create_namespace(&mut registry, name, NamespaceType::DnsPublic, None),
+            OperationStatus::Fail,
+            "{name}"
+        );
     }
     // A zone of the name of a namespace that the API made is none.
     let mut registry = Registry::new(Vec::new());
-    create(&mut registry, "example.org", NamespaceType::DnsPublic, None);
+    try_create_namespace(&mut registry, "example.org", NamespaceType::DnsPublic, None);
     assert!(matches!(registry.apply(Command::Declare(zone(&[], 1))), Err(Refusal::Invalid(_))));
 }
