@@ -41,17 +41,15 @@ impl Draft<'_> {
                 entry.owner = Owner::Kept;
             }
         }
-        for (name, namespace) in &namespaces {
-            let id = id_of(name, namespace);
-            let key = |name: &str| service_key(namespace.namespace_type, name);
-            let services = namespace.services.iter();
-            let services = services.map(|(name, service)| service_id(id, &key(name), service)).collect();
-            self.undeclare_services(id, &services);
+        // So do the services that are declared no more in namespaces that stay.
+        let services: Vec<_> = namespaces.iter().map(|(name, one)| service_ids(id_of(name, one), one)).collect();
+        for ((name, namespace), ids) in namespaces.iter().zip(&services) {
+            self.undeclare_services(id_of(name, namespace), &ids.iter().copied().collect());
         }
-        for (name, namespace) in namespaces {
-            let id = self.declare_namespace(&name, &namespace)?;
-            for (name, service) in namespace.services {
-                self.declare_service(id, &name, service)?;
+        for ((name, namespace), ids) in namespaces.into_iter().zip(services) {
+            let owner = self.declare_namespace(&name, &namespace)?;
+            for ((name, service), id) in namespace.services.into_iter().zip(ids) {
+                self.declare_service(owner, id, &name, service)?;
             }
         }
         self.zone_clash().map_or(Ok(Outcome::Done), |clash| Err(Refusal::Invalid(clash)))
@@ -206,11 +204,16 @@ impl Draft<'_> {
     }
 
     /// Puts a declared service. Instances that the API registered in it stay.
-    fn declare_service(&mut self, namespace: NamespaceId, name: &str, mut service: Service) -> Result<(), Refusal> {
+    fn declare_service(
+        &mut self,
+        namespace: NamespaceId,
+        id: ServiceId,
+        name: &str,
+        mut service: Service,
+    ) -> Result<(), Refusal> {
         let file: Arc<Path> = service.source.clone().unwrap_or_else(|| Path::new("").into());
         let Some(owner) = self.namespace(namespace) else { return Err(Refusal::NoNamespace(namespace.to_string())) };
         let key = owner.service_key(name);
-        let id = service_id(namespace, &key, &service);
         if let Some(other) = self.service_named(namespace, &key).filter(|other| *other != id) {
             return Err(Refusal::Invalid(format!(
                 "{}: service {name} was made through the API already ({other}); delete it there, or do not declare it",
@@ -354,9 +357,11 @@ fn id_of(name: &str, declared: &Namespace) -> NamespaceId {
     declared.id.unwrap_or_else(|| NamespaceId::of_name(&[name, declared.vpc.as_deref().unwrap_or_default()]))
 }
 
-/// The id of a declared service, which is called `key` among those of its namespace.
-fn service_id(namespace: NamespaceId, key: &str, declared: &Service) -> ServiceId {
-    declared.id.unwrap_or_else(|| ServiceId::of_name(&[&namespace.to_string(), key]))
+/// The ids of a namespace's declared services, in the order of their names.
+fn service_ids(namespace: NamespaceId, declared: &Namespace) -> Vec<ServiceId> {
+    let namespace = namespace.to_string();
+    let of_name = |name: &str| ServiceId::of_name(&[&namespace, &service_key(declared.namespace_type, name)]);
+    declared.services.iter().map(|(name, service)| service.id.unwrap_or_else(|| of_name(name))).collect()
 }
 
 /// The instance, known to be declared.
