@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::generate::{Query, Zone};
 use super::response::Response;
-use super::support::{Launch, PATIENCE, Server};
+use super::support::{Launch, PATIENCE, Server, free_address};
 
 /// Octets of a response over UDP, with EDNS; all three servers are told so.
 pub(crate) const EDNS_PAYLOAD: u16 = 1232;
@@ -162,17 +162,6 @@ impl Drop for Peer {
             }
             let _ = child.kill();
             let _ = child.wait();
-        }
-    }
-}
-
-/// An address that UDP and TCP both have free.
-fn free_address() -> SocketAddr {
-    loop {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        if UdpSocket::bind(address).is_ok() {
-            return address;
         }
     }
 }

@@ -4,14 +4,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::{Ran, asking, command, run, server};
-use crate::support::Launch;
+use crate::support::{Launch, free_address};
 
 #[test]
 fn an_endpoint_that_is_none_is_told_from_one_that_is_down() {
     let server = server();
     let api = server.api.unwrap();
     let refusal = |words: &str, code| Ran::of(&command(words)).refusal(code);
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let closed = free_address();
     assert_eq!(
         refusal(&format!("get namespaces --endpoint http://{closed}"), 1),
         format!(

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::{asking, run, server_with_api};
-use crate::support::{Launch, PATIENCE, Server};
+use crate::support::{Launch, PATIENCE, Server, free_address};
 
 /// A watch that runs; killed with the test.
 struct Watch {
@@ -99,7 +99,7 @@ fn a_restart_of_the_server_is_no_change() {
             .flag("--api", api)
             .start()
     };
-    let mut server = start("127.0.0.1:0");
+    let mut server = start(&free_address().to_string());
     let api = server.api.unwrap();
     run(&server, "create namespace production.local").out();
     run(&server, "create service api -n production.local --record A:10").out();

@@ -1,12 +1,11 @@
 //! A primary that can be started again where it was.
 
-use std::net::TcpListener;
 use std::path::Path;
 
 use tempfile::TempDir;
 
 use crate::client::run;
-use crate::support::{Launch, Server};
+use crate::support::{Launch, Server, free_address};
 
 /// Where a primary listens for followers, and where its data are.
 pub(super) struct Primary {
@@ -23,9 +22,11 @@ impl Primary {
 
     /// One that is started with flags of its own.
     pub(super) fn with<S: Into<String>>(flags: impl IntoIterator<Item = S>) -> Self {
-        // Nobody else is given the port again so soon.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { port, flags: flags.into_iter().map(Into::into).collect(), data: TempDir::new().unwrap() }
+        Self {
+            port: free_address().port(),
+            flags: flags.into_iter().map(Into::into).collect(),
+            data: TempDir::new().unwrap(),
+        }
     }
 
     /// Where followers find it.

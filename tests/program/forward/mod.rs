@@ -12,8 +12,10 @@ use hickory_proto::op::{Edns, Message, ResponseCode};
 use hickory_proto::rr::{RData, RecordType};
 use rcgen::CertificateParams;
 
-use self::upstreams::{StandIn, dnsmasq, free_port, unbound};
-use crate::support::{Launch, Server, Tcp, Udp, addresses, eventually, example, have_tool, query, query_with};
+use self::upstreams::{StandIn, dnsmasq, unbound};
+use crate::support::{
+    Launch, Server, Tcp, Udp, addresses, eventually, example, free_address, have_tool, query, query_with,
+};
 
 /// A query with RD, as stub resolvers send it.
 fn ask(name: &str, qtype: RecordType) -> Message {
@@ -74,7 +76,7 @@ fn an_upstreams_answers_reach_the_client() {
     }
     let long: Vec<String> = (0..40).map(|n| format!("long.test. 60 TXT \"{n:060}\"")).collect();
     let records: Vec<&str> = RECORDS.iter().copied().chain(long.iter().map(String::as_str)).collect();
-    let upstream = unbound(free_port(), &records, "", None);
+    let upstream = unbound(free_address(), &records, "", None);
     let server = serve(upstream.address).start();
     let udp = Udp::connect(server.address());
     let mut tcp = Tcp::connect(server.address());
@@ -182,7 +184,7 @@ fn an_upstream_is_asked_over_tls_if_its_certificate_is_for_its_name() {
         path
     };
     let (certificate, key) = (write("cert.pem", certificate.pem()), write("key.pem", key.serialize_pem()));
-    let address = free_port();
+    let address = free_address();
     let tls =
         format!("  tls-port: {}\n  tls-service-pem: {certificate:?}\n  tls-service-key: {key:?}\n", address.port());
     let connects = || std::net::TcpStream::connect(address).is_ok();
@@ -208,7 +210,7 @@ fn another_upstream_takes_over_and_old_answers_do_when_all_are_gone() {
     if !have_tool("unbound") {
         return;
     }
-    let (first, second) = (unbound(free_port(), RECORDS, "", None), unbound(free_port(), RECORDS, "", None));
+    let (first, second) = (unbound(free_address(), RECORDS, "", None), unbound(free_address(), RECORDS, "", None));
     let server = serve(first.address).flag("--forward", second.address.to_string()).start();
     let udp = Udp::connect(server.address());
     assert_eq!(addresses(&udp.ask(&ask("short.test.", RecordType::A))), [ip("192.0.2.3")]);
@@ -330,7 +332,7 @@ fn an_upstream_that_forwards_to_us_is_found_out() {
     if !have_tool("dnsmasq") {
         return;
     }
-    let address = free_port();
+    let address = free_address();
     let upstream = dnsmasq(address);
     let server = serve(upstream.address).dns(&address.to_string()).start();
     let sample = format!("fingerpost_forward_upstream_state{{upstream=\"{}\",state=\"loop\"}}", upstream.address);
@@ -344,7 +346,7 @@ fn an_upstream_that_forwards_to_us_is_found_out() {
 
 #[test]
 fn nobody_starts_as_its_own_upstream() {
-    let address = free_port();
+    let address = free_address();
     let output = serve(address).dns("0.0.0.0:0").flag("--dns", address.to_string()).run();
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&output.stderr);

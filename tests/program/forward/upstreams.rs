@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,18 +16,7 @@ use hickory_proto::rr::rdata::A;
 use hickory_proto::rr::{RData, Record, RecordType};
 use tempfile::TempDir;
 
-use crate::support::{PATIENCE, Udp, query};
-
-/// A port of 127.0.0.1 that is free over both transports.
-pub(crate) fn free_port() -> SocketAddr {
-    loop {
-        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = tcp.local_addr().unwrap();
-        if UdpSocket::bind(address).is_ok() {
-            return address;
-        }
-    }
-}
+use crate::support::{PATIENCE, Udp, free_address, query};
 
 //----------- Daemons ----------------------------------------------------------
 
@@ -101,7 +90,7 @@ pub(crate) fn unbound(address: SocketAddr, records: &[&str], server: &str, probe
 #[track_caller]
 pub(crate) fn dnsmasq(upstream: SocketAddr) -> Daemon {
     let folder = tempfile::tempdir().unwrap();
-    let address = free_port();
+    let address = free_address();
     let mut command = Command::new(program("dnsmasq"));
     let user = if rustix::process::geteuid().is_root() { "--user=root" } else { "--bind-interfaces" };
     command.args(["--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--bind-interfaces"]);

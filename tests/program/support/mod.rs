@@ -4,6 +4,7 @@ mod client;
 mod server;
 mod tools;
 
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -18,6 +19,17 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// The declaration that the documentation begins with.
 pub(crate) fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/production.yaml")
+}
+
+/// An address of this machine whose port is free over UDP and TCP. It is below those that sockets get by themselves
+/// (`ip_local_port_range`), so that no other test has it by chance before it is used, or used again.
+pub(crate) fn free_address() -> SocketAddr {
+    loop {
+        let address = SocketAddr::from(([127, 0, 0, 1], fastrand::u16(10_000..32_000)));
+        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
+            return address;
+        }
+    }
 }
 
 /// Waits until `holds`; fails with `what` if it never does.
